@@ -1,0 +1,69 @@
+#include "unroll/core/shape.hpp"
+
+#include <limits>
+
+#include "unroll/core/error.hpp"
+
+namespace unroll {
+
+Shape::Shape(const Index* dims, int rank) : rank_(rank) {
+  if (rank < 0 || rank > max_rank)
+    throw ShapeError("[Shape] " + std::to_string(rank) + " dimensions; a tensor has at most " +
+                     std::to_string(max_rank));
+  for (int i = 0; i < rank; ++i) {
+    if (dims[i] < 0 || dims[i] > std::numeric_limits<std::int32_t>::max())
+      throw ShapeError("[Shape] dimension " + std::to_string(i) + " is " + std::to_string(dims[i]) +
+                       "; expected 0 .. 2147483647");
+    dims_[i] = static_cast<std::int32_t>(dims[i]);
+  }
+}
+
+void Shape::throw_axis(int axis) const {
+  throw ShapeError("[Shape] axis " + std::to_string(axis) + " of shape " + str() + ", which has rank " +
+                   std::to_string(rank_));
+}
+
+Shape Shape::with(int axis, Index dim) const {
+  Index dims[max_rank];
+  for (int i = 0; i < rank_; ++i) dims[i] = dims_[i];
+  dims[checked_axis(axis)] = dim;
+  return Shape(dims, rank_);
+}
+
+Shape Shape::without(int axis) const {
+  Index dims[max_rank];
+  const int skip = checked_axis(axis);
+  int n = 0;
+  for (int i = 0; i < rank_; ++i)
+    if (i != skip) dims[n++] = dims_[i];
+  return Shape(dims, n);
+}
+
+Shape Shape::insert(int axis, Index dim) const {
+  if (axis < 0 || axis > rank_) throw_axis(axis);
+  Index dims[max_rank + 1];
+  int n = 0;
+  for (int i = 0; i <= rank_; ++i) {
+    if (i == axis) dims[n++] = dim;
+    if (i < rank_) dims[n++] = dims_[i];
+  }
+  return Shape(dims, n);
+}
+
+Shape Shape::from(int axis) const {
+  if (axis < 0 || axis > rank_) throw_axis(axis);
+  Index dims[max_rank];
+  for (int i = axis; i < rank_; ++i) dims[i - axis] = dims_[i];
+  return Shape(dims, rank_ - axis);
+}
+
+std::string Shape::str() const {
+  std::string s = "(";
+  for (int i = 0; i < rank_; ++i) {
+    if (i) s += ',';
+    s += std::to_string(dims_[i]);
+  }
+  return s + ")";
+}
+
+}  // namespace unroll

@@ -1,0 +1,78 @@
+#pragma once
+/// \file
+/// The shape of a tensor: up to four dimensions, row-major.
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+
+namespace unroll {
+
+/// A count of elements or an offset in elements.
+using Index = std::int64_t;
+
+/// Dimensions of a row-major tensor of rank 0 (a scalar) to 4. A plain value: copied freely, never allocates.
+///
+/// The library reads every tensor as `rows()` rows of `cols()` contiguous elements: `cols()` is the last
+/// dimension, `rows()` the product of the others; a scalar is one row of one element.
+class Shape {
+ public:
+  static constexpr int max_rank = 4;
+
+  /// The scalar shape `()`.
+  constexpr Shape() = default;
+  /// `Shape{T, B, F}`. Throws ShapeError on more than four dimensions, a negative one, or one above 2^31 - 1.
+  Shape(std::initializer_list<Index> dims) : Shape(dims.begin(), static_cast<int>(dims.size())) {}
+  /// The `rank` numbers at `dims`. Throws as the other constructor does.
+  Shape(const Index* dims, int rank);
+
+  constexpr int rank() const { return rank_; }
+  /// Dimension `axis`; negative counts from the end, so `shape[-1]` is the last. Throws ShapeError outside the rank.
+  Index operator[](int axis) const { return dims_[checked_axis(axis)]; }
+  /// `axis` counted from the front, 0 .. rank-1. Throws ShapeError outside the rank.
+  int checked_axis(int axis) const {
+    const int a = axis < 0 ? axis + rank_ : axis;
+    if (a < 0 || a >= rank_) throw_axis(axis);
+    return a;
+  }
+
+  /// Number of elements; 1 for a scalar.
+  constexpr Index size() const {
+    Index n = 1;
+    for (int i = 0; i < rank_; ++i) n *= dims_[i];
+    return n;
+  }
+  constexpr Index cols() const { return rank_ == 0 ? 1 : dims_[rank_ - 1]; }
+  constexpr Index rows() const {
+    Index n = 1;
+    for (int i = 0; i + 1 < rank_; ++i) n *= dims_[i];
+    return n;
+  }
+
+  /// This shape with dimension `axis` replaced by `dim`.
+  Shape with(int axis, Index dim) const;
+  /// This shape without dimension `axis`.
+  Shape without(int axis) const;
+  /// This shape with a new dimension `dim` before `axis` (0 .. rank).
+  Shape insert(int axis, Index dim) const;
+  /// The dimensions from `axis` (0 .. rank) on.
+  Shape from(int axis) const;
+
+  /// `(T,B,F)` as in the messages: `(2,5)`, `(3)`, `()`.
+  std::string str() const;
+
+  friend constexpr bool operator==(const Shape& a, const Shape& b) {
+    if (a.rank_ != b.rank_) return false;
+    for (int i = 0; i < a.rank_; ++i)
+      if (a.dims_[i] != b.dims_[i]) return false;
+    return true;
+  }
+
+ private:
+  [[noreturn]] void throw_axis(int axis) const;
+
+  std::int32_t dims_[max_rank] = {0, 0, 0, 0};
+  std::int32_t rank_ = 0;
+};
+
+}  // namespace unroll
