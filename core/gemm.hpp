@@ -1,0 +1,116 @@
+#pragma once
+/// \file
+/// The one door for matrix products. Everything in the library that multiplies matrices comes through `gemm`.
+
+#include <string>
+
+#include "unroll/core/shape.hpp"
+
+namespace unroll {
+
+/// Whether a matrix enters a product as it is stored or transposed.
+enum class Trans : bool { no, yes };
+
+/// General matrix product, row-major:
+///
+///     C = alpha op(A) op(B) + beta C        op(A) (m,k), op(B) (k,n), C (m,n)
+///
+/// with op(X) = X for `Trans::no` and op(X) = X^T for `Trans::yes`: a transposed A is stored as (k,m), a
+/// transposed B as (n,k). A leading dimension is the distance in elements from one stored row to the next, at
+/// least the number of stored columns; so gate slices and transposes cost no copy.
+///
+/// `beta == 0` never reads C, which may hold anything, NaN included. `k == 0` or `alpha == 0` gives `beta C`
+/// and reads neither A nor B. `m == 0` or `n == 0` does nothing. C must not overlap A or B.
+///
+/// What computes it (oneDNN, the BLAS, or plain loops) is chosen by shape; see `gemm_description`. The same
+/// call gives the same bits on the same machine with the same number of threads. Never allocates by itself.
+///
+/// Throws ValueError on a negative size, a leading dimension that is too small, or a size above 2^31 - 1.
+///
+/// \tparam T float or double.
+template <class T>
+void gemm(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alpha, const T* a, Index lda,
+          const T* b, Index ldb, T beta, T* c, Index ldc);
+
+extern template void gemm<float>(Trans, Trans, Index, Index, Index, float, const float*, Index, const float*,
+                                 Index, float, float*, Index);
+extern template void gemm<double>(Trans, Trans, Index, Index, Index, double, const double*, Index,
+                                  const double*, Index, double, double*, Index);
+
+/// How many threads one matrix product called from *this* thread may use; 1 unless `set_blas_threads` said
+/// otherwise.
+int blas_threads() noexcept;
+
+/// Sets the number of threads of the products that the calling thread starts, and returns the old number.
+///
+/// The number belongs to the thread, and every new thread starts with 1. So a program whose main thread asks
+/// for two can still hand shards of a batch to other threads: their products stay single-threaded with
+/// nothing to set or restore (several small products side by side beat one product on several threads by
+/// far). Products with little work stay on one thread whatever was asked for.
+///
+/// oneDNN takes its number from OpenMP's setting for the calling thread, which is put back after each
+/// product. OpenBLAS has one number for the whole process: it follows the product called last, so a program
+/// that also calls OpenBLAS by itself should set its own number before its own calls. Two threads that ask
+/// for different numbers at the same time get right results, but one may run on the other's number of
+/// threads.
+///
+/// Throws ValueError on n < 1.
+int set_blas_threads(int n);
+
+/// One line that says what is behind the door, e.g.
+/// `oneDNN 2.6.3 (float), OpenBLAS 0.3.21 SkylakeX (float, double), plain loops; 1 thread`.
+std::string gemm_description();
+
+/// Whether the library was built with a CBLAS (through the interface that xtensor-blas bundles).
+bool gemm_has_cblas() noexcept;
+/// Whether the library was built with oneDNN, whose product serves float.
+bool gemm_has_dnnl() noexcept;
+
+namespace detail {
+
+/// `gemm` by the BLAS: gemm, gemv or ger by shape. Sizes are those `gemm` has checked. Throws Error if not
+/// built in.
+template <class T>
+void gemm_cblas(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alpha, const T* a,
+                Index lda, const T* b, Index ldb, T beta, T* c, Index ldc);
+
+/// `gemm` by oneDNN's sgemm. Sizes are those `gemm` has checked. Throws Error if not built in.
+void gemm_dnnl(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, float alpha, const float* a,
+               Index lda, const float* b, Index ldb, float beta, float* c, Index ldc);
+
+/// `gemm` by loops of our own: blocked, packed, on one thread; the template is in core/gemm_plain.hpp.
+template <class T>
+void gemm_plain(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alpha, const T* a,
+                Index lda, const T* b, Index ldb, T beta, T* c, Index ldc);
+
+/// C = beta C for C (m,n); `beta == 0` does not read C.
+template <class T>
+void gemm_scale(Index m, Index n, T beta, T* c, Index ldc) {
+  for (Index i = 0; i < m; ++i, c += ldc) {
+    if (beta == T(0)) {
+      for (Index j = 0; j < n; ++j) c[j] = T(0);
+    } else {
+      for (Index j = 0; j < n; ++j) c[j] *= beta;
+    }
+  }
+}
+
+/// While it lives, what is behind the door runs on `threads` threads when called from this thread.
+class ThreadsScope {
+ public:
+  explicit ThreadsScope(int threads) noexcept;
+  ~ThreadsScope();
+  ThreadsScope(const ThreadsScope&) = delete;
+  ThreadsScope& operator=(const ThreadsScope&) = delete;
+
+ private:
+  int restore_ = 0;
+};
+
+/// "OpenBLAS 0.3.21 SkylakeX", or "BLAS" where it does not say; empty without CBLAS.
+std::string cblas_name();
+/// "oneDNN 2.6.3"; empty without oneDNN.
+std::string dnnl_name();
+
+}  // namespace detail
+}  // namespace unroll
