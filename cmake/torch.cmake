@@ -5,7 +5,8 @@ find_path(UNROLL_TORCH_INCLUDE_DIR ATen/ATen.h)
 find_library(UNROLL_TORCH_LIBRARY torch)
 find_library(UNROLL_TORCH_CPU_LIBRARY torch_cpu)
 find_library(UNROLL_C10_LIBRARY c10)
-mark_as_advanced(UNROLL_TORCH_API_DIR UNROLL_TORCH_INCLUDE_DIR UNROLL_TORCH_LIBRARY UNROLL_TORCH_CPU_LIBRARY
+find_library(UNROLL_GLOG_LIBRARY glog)  # the logging that Debian's LibTorch calls from its headers
+mark_as_advanced(UNROLL_GLOG_LIBRARY UNROLL_TORCH_API_DIR UNROLL_TORCH_INCLUDE_DIR UNROLL_TORCH_LIBRARY UNROLL_TORCH_CPU_LIBRARY
                  UNROLL_C10_LIBRARY)
 if(UNROLL_TORCH_API_DIR AND UNROLL_TORCH_INCLUDE_DIR AND UNROLL_TORCH_LIBRARY AND UNROLL_TORCH_CPU_LIBRARY
    AND UNROLL_C10_LIBRARY)
@@ -14,6 +15,9 @@ if(UNROLL_TORCH_API_DIR AND UNROLL_TORCH_INCLUDE_DIR AND UNROLL_TORCH_LIBRARY AN
   target_include_directories(unroll_torch SYSTEM INTERFACE "${UNROLL_TORCH_API_DIR}" "${UNROLL_TORCH_INCLUDE_DIR}")
   target_link_libraries(unroll_torch INTERFACE "${UNROLL_TORCH_LIBRARY}" "${UNROLL_TORCH_CPU_LIBRARY}"
                                                "${UNROLL_C10_LIBRARY}")
+  if(UNROLL_GLOG_LIBRARY)
+    target_link_libraries(unroll_torch INTERFACE "${UNROLL_GLOG_LIBRARY}")
+  endif()
   set(UNROLL_TORCH_VERSION "")
   foreach(part MAJOR MINOR PATCH)
     unroll_header_define("${UNROLL_TORCH_API_DIR}/torch/version.h" TORCH_VERSION_${part} number)

@@ -29,5 +29,6 @@ separate_arguments(flags UNIX_COMMAND "${flags}")
 run("${compiler}" -std=c++20 "${outside}/main.cpp" -o "${work}/with_pkg_config" ${flags})
 run("${work}/with_pkg_config")
 
-# Unoptimised: it is the project file that is tried here, and the library is compiled once more.
-try_project(add_subdirectory "${outside}/subdirectory" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0)
+# Shared and unoptimised: it is the project files that are tried here, and the library is compiled once more.
+try_project(add_subdirectory "${outside}/subdirectory" -DBUILD_SHARED_LIBS=ON -DCMAKE_BUILD_TYPE=Debug
+            -DCMAKE_CXX_FLAGS_DEBUG=-O0)
