@@ -2,22 +2,30 @@
 /// \file
 /// Every error the library throws: one type a cause, all derived from `Error`.
 
-#include <stdexcept>
+#include <exception>
 #include <string>
+#include <utility>
 
 namespace unroll {
 
 /// Base of everything the library throws. `what()` is one line: the operation in brackets, what it got, what it
 /// expected.
-class Error : public std::runtime_error {
+class Error : public std::exception {
  public:
-  explicit Error(const std::string& message) : std::runtime_error(message) {}
+  explicit Error(std::string message) : message_(std::move(message)) {}
+  const char* what() const noexcept override { return message_.c_str(); }
+
+  /// Puts `where` in front of the message; for layers that pass an error on and know the layer and the time step.
+  void add_context(const std::string& where) { message_ = where + ": " + message_; }
+
+ private:
+  std::string message_;
 };
 
-#define UNROLL_ERROR_TYPE(Name)   \
-  class Name : public Error {     \
-   public:                        \
-    using Error::Error;           \
+#define UNROLL_ERROR_TYPE(Name) \
+  class Name : public Error {   \
+   public:                      \
+    using Error::Error;         \
   }
 
 /// Shapes that do not fit the operation, or each other.
@@ -34,7 +42,7 @@ UNROLL_ERROR_TYPE(WrongTapeError);
 UNROLL_ERROR_TYPE(DeadTapeError);
 /// A Variable used on another thread than the one its tape records on.
 UNROLL_ERROR_TYPE(WrongThreadError);
-/// A scope opened on a tape that has one open already: on another thread, or a second Recording on this one.
+/// A scope opened on a tape that cannot take it: one is open on another thread, or a Recording is open already.
 UNROLL_ERROR_TYPE(TapeInUseError);
 /// A Variable that was never given a value (default-constructed).
 UNROLL_ERROR_TYPE(EmptyVariableError);
@@ -42,8 +50,10 @@ UNROLL_ERROR_TYPE(EmptyVariableError);
 UNROLL_ERROR_TYPE(NonScalarError);
 /// backward() twice in one Recording.
 UNROLL_ERROR_TYPE(BackwardTwiceError);
-/// backward() of something no recorded operation with a gradient leads to, or inside an Evaluation.
+/// backward() of something that no parameter and no differentiable input leads to, or inside an Evaluation.
 UNROLL_ERROR_TYPE(NotRecordedError);
+/// A module copied other than by clone().
+UNROLL_ERROR_TYPE(CopyError);
 /// A file or a text that is not what its reader expects; the message starts with `file:line`.
 UNROLL_ERROR_TYPE(DataError);
 

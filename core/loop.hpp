@@ -1,0 +1,56 @@
+#pragma once
+/// \file
+/// Memory for time loops: what each step makes lies beside what the step before made at the same place.
+
+#include "unroll/core/tape.hpp"
+
+namespace unroll {
+
+/// While one lives, the k-th tensor that each step of a time loop makes becomes rows of the k-th slab: the states of
+/// all steps lie one after the other, and so do their adjoints. The outputs of the steps are then one tensor without a
+/// copy (`join`), and a weight gradient over all steps is one matrix product.
+///
+/// Works for any code between two calls of `step`: a tensor whose size is not a whole number of rows, or that differs
+/// from what the first step made at this place, simply gets memory of its own. Only in a Recording; elsewhere it does
+/// nothing.
+template <class T>
+class Loop {
+ public:
+  /// `total_rows`: rows of all steps together (T*B; the sum of lengths when ragged).
+  Loop(Tape<T>& tape, Index total_rows);
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  /// Begins a step whose tensors are rows `first_row` .. `first_row + rows` of the slabs.
+  void step(Index first_row, Index rows);
+
+  /// A node for `shape` in the slab of this place, or null.
+  detail::Node<T>* place(const Shape& shape);
+
+ private:
+  struct Site {
+    detail::Node<T>* slab;
+    Index width;
+    Site* next;
+  };
+
+  Tape<T>& tape_;
+  Loop* outer_ = nullptr;
+  Index total_rows_;
+  Index first_row_ = 0;
+  Index rows_ = 0;
+  Site* first_ = nullptr;
+  Site** at_ = nullptr;
+  bool active_;
+};
+
+/// `steps[0..n)`, all of shape (B_t, ...), as one tensor (sum of B_t, ...) in this order: a view when they lie one after
+/// the other in one slab, a copy (whose backward hands the adjoint out again) otherwise.
+template <class T>
+Variable<T> join(std::span<const Variable<T>> steps);
+
+extern template class Loop<float>;
+extern template class Loop<double>;
+
+}  // namespace unroll

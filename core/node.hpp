@@ -1,0 +1,94 @@
+#pragma once
+/// \file
+/// What the tape holds: nodes (a value and its adjoint) and records (what backward runs). Ops are written with these;
+/// users of ops hold `Variable`s.
+
+#include <cstdint>
+#include <type_traits>
+
+#include "unroll/core/shape.hpp"
+
+namespace unroll {
+
+template <class T>
+class Tape;
+template <class T>
+struct ParameterStorage;
+
+namespace detail {
+
+/// What is known of a node's adjoint memory.
+enum class GradState : std::uint8_t {
+  none,   ///< no memory yet
+  raw,    ///< memory, but its content is undefined: the first writer overwrites
+  ready,  ///< holds the sum of what has arrived so far
+};
+
+/// Adjoint memory handed to one writer. `fresh`: the content is undefined and the writer must set every element;
+/// otherwise it must add. That is what makes zeroing superfluous (and is the beta of a matrix product).
+template <class T>
+struct Adjoint {
+  T* data;
+  Index row_stride;
+  bool fresh;
+  /// The beta of C = alpha A B + beta C.
+  T beta() const { return fresh ? T(0) : T(1); }
+};
+
+/// A tensor on the tape: `rows` rows of `cols` contiguous elements, `row_stride` apart.
+///
+/// A view (`base` set) shares values and adjoints with the node it looks into, so that slicing records nothing.
+/// Views that together cover their base without overlapping are `part`s: each has an adjoint state of its own and the
+/// first writer of a part overwrites it. Values of a time loop are parts of a slab (see `Loop`).
+template <class T>
+struct Node {
+  T* value = nullptr;
+  T* grad = nullptr;
+  Node* base = nullptr;        // whose adjoint memory this node shares
+  Node* parts = nullptr;       // first of the parts that cover this node
+  Node* next_part = nullptr;   // the next part of the same base
+  Tape<T>* tape = nullptr;
+  ParameterStorage<T>* parameter = nullptr;  // set on leaves
+  Index row_stride = 0;
+  Shape shape;
+  GradState state = GradState::none;
+  bool requires_grad = false;
+  bool part = false;
+  bool is_zero = false;  // the value is known to be all zeros (initial states): products with it are skipped
+
+  Index rows() const { return shape.rows(); }
+  Index cols() const { return shape.cols(); }
+  bool contiguous() const { return row_stride == cols() || rows() <= 1; }
+
+  /// True when this node may be cut into parts: it has none yet and its adjoint memory overlaps no other view's.
+  bool divisible() const { return !parts && (!base || part) && !parameter; }
+
+  /// The adjoint, to be written (fresh) or added to.
+  Adjoint<T> touch();
+  /// The adjoint, zeroed if nothing has arrived, to be added to.
+  T* touch_add();
+  /// The finished adjoint, or null when nothing arrived. For the op that made this node, in backward.
+  T* arrived();
+
+ private:
+  bool ready_by_base();
+  bool any_part_arrived() const;
+  void ensure_memory();
+  void zero_grad(const Adjoint<T>& a);
+};
+
+/// One recorded op: a function that runs it backward; what it needs follows in memory.
+struct Record {
+  void (*backward)(Record*) = nullptr;
+  Record* previous = nullptr;
+};
+
+template <class F>
+struct RecordOf : Record {
+  F run;
+  explicit RecordOf(const F& f) : run(f) {}
+  static void call(Record* r) { static_cast<RecordOf*>(r)->run(); }
+};
+
+}  // namespace detail
+}  // namespace unroll

@@ -1,0 +1,303 @@
+#include "unroll/core/tape.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "unroll/core/loop.hpp"
+
+namespace unroll {
+namespace detail {
+namespace {
+
+// Which tapes are alive, by number. Only looked at when a handle is not good in the scope at hand.
+struct Registry {
+  std::mutex mutex;
+  std::map<std::uint32_t, TapeBase*> tapes;
+  std::uint32_t last = 0;
+
+  std::uint32_t add(TapeBase* tape) {
+    const std::scoped_lock lock(mutex);
+    if (last == 0xffffffffu) throw ValueError("[Tape] 4294967295 tapes were made; no number is left for another");
+    tapes[++last] = tape;
+    return last;
+  }
+};
+
+Registry& registry() {
+  static Registry* r = new Registry;  // never destroyed: tapes of static storage may outlive any static
+  return *r;
+}
+
+// A value that differs between threads that are alive at the same time.
+const void* this_thread() {
+  static thread_local char here;
+  return &here;
+}
+
+std::string in(const char* op) { return std::string("[") + op + "] "; }
+
+}  // namespace
+
+void throw_no_scope(const char* op) {
+  throw NoScopeError(in(op) +
+                     "no scope is open on this thread; expected a Recording (to train) or an Evaluation (values only): "
+                     "Recording step(tape);");
+}
+
+TapeBase::TapeBase() : last_serial_(static_cast<std::uint64_t>(registry().add(this)) << 32) {}
+
+TapeBase::~TapeBase() {
+  Registry& r = registry();
+  const std::scoped_lock lock(r.mutex);
+  r.tapes.erase(static_cast<std::uint32_t>(last_serial_ >> 32));
+  for (const std::uint32_t number : old_numbers_) r.tapes.erase(number);
+}
+
+std::uint64_t TapeBase::next_serial() {
+  if ((last_serial_ & 0xffffffffu) == 0xffffffffu) {
+    old_numbers_.push_back(static_cast<std::uint32_t>(last_serial_ >> 32));
+    last_serial_ = static_cast<std::uint64_t>(registry().add(this)) << 32;
+  }
+  return ++last_serial_;
+}
+
+void TapeBase::claim_thread(const char* scope) {
+  const void* expected = nullptr;
+  if (!owner_.compare_exchange_strong(expected, this_thread()) && expected != this_thread())
+    throw TapeInUseError(in(scope) +
+                         "the tape has a scope open on another thread; expected one tape a thread");
+}
+
+void TapeBase::release_thread() { owner_.store(nullptr); }
+
+bool TapeBase::live_in_outer_scope(std::uint64_t serial) const {
+  return std::ranges::find(outer_serials_, serial) != outer_serials_.end() && serial != 0;
+}
+
+void TapeBase::diagnose(const char* op, std::uint64_t serial, const TapeBase* current, bool read) {
+  if (serial == 0)
+    throw EmptyVariableError(in(op) + "got a Variable that was never set; expected one made by input() or an operation");
+  if (!read && !current) throw_no_scope(op);
+  Registry& r = registry();
+  const std::scoped_lock lock(r.mutex);
+  const auto found = r.tapes.find(static_cast<std::uint32_t>(serial >> 32));
+  if (found == r.tapes.end())
+    throw DeadTapeError(in(op) + "got a Variable whose tape was destroyed; expected the tape to outlive its Variables");
+  const TapeBase& tape = *found->second;
+  const void* owner = tape.owner_.load();
+  if (owner && owner != this_thread())
+    throw WrongThreadError(in(op) +
+                           "got a Variable of a tape that has a scope open on another thread; expected one tape a thread");
+  if (owner ? (serial == tape.serial_ || tape.live_in_outer_scope(serial)) : serial == tape.readable_.load()) {
+    if (read) return;
+    if (&tape != current)
+      throw WrongTapeError(in(op) +
+                           "got a Variable of another tape than the one recording now; expected all operands on one tape");
+  }
+  throw StaleVariableError(in(op) +
+                           "got a Variable whose scope was rewound: it is older than the tape's current scope; carry "
+                           "values from one scope to the next by a detached copy, not by the Variable");
+}
+
+}  // namespace detail
+
+template <class T>
+void Tape<T>::open(bool recording, bool training) {
+  const char* name = recording ? "Recording" : "Evaluation";
+  claim_thread(name);
+  const bool outermost = serial_ == 0;
+  if (!outermost && recording) {
+    throw TapeInUseError(std::string("[Recording] the tape has a scope open already; expected the earlier Recording or "
+                                     "Evaluation to end first, or a tape of its own"));
+  }
+  if (outermost) {
+    readable_.store(0);
+    arena_.reset();
+    leaves_.assign(leaves_.size(), LeafSlot{});
+    used_.clear();
+    nodes_ = 0;
+  } else {
+    outer_serials_.push_back(serial_);
+  }
+  outer_frames_.push_back(frame_);
+  frame_ = Frame{};
+  frame_.mark = arena_.mark();
+  frame_.recording = recording;
+  frame_.training = training;
+  frame_.previous_current = current_tape<T>;
+  serial_ = next_serial();
+  current_tape<T> = this;
+}
+
+template <class T>
+void Tape<T>::close() noexcept {
+  current_tape<T> = frame_.previous_current;
+  if (outer_serials_.empty()) {
+    readable_.store(serial_);
+    serial_ = 0;
+    arena_.prepare_reset();
+  } else {
+    serial_ = outer_serials_.back();
+    outer_serials_.pop_back();
+    arena_.rewind(frame_.mark);
+  }
+  frame_ = outer_frames_.back();
+  outer_frames_.pop_back();
+  if (serial_ == 0) release_thread();
+}
+
+template <class T>
+detail::Node<T>* Tape<T>::bare_node() {
+  ++nodes_;
+  auto* node = new (arena_.allocate(sizeof(Node), 16)) Node;
+  node->tape = this;
+  return node;
+}
+
+template <class T>
+detail::Node<T>* Tape<T>::new_node(const Shape& shape, bool requires_grad) {
+  Node* node = frame_.loop ? frame_.loop->place(shape) : nullptr;
+  if (!node) {
+    node = bare_node();
+    node->value = allocate<T>(shape.size());
+    node->shape = shape;
+    node->row_stride = shape.cols();
+  }
+  node->requires_grad = requires_grad && frame_.recording;
+  return node;
+}
+
+template <class T>
+detail::Node<T>* Tape<T>::new_view(Node* base, T* value, const Shape& shape, Index row_stride) {
+  Node* node = bare_node();
+  node->base = base;
+  node->value = value;
+  node->shape = shape;
+  node->row_stride = row_stride;
+  node->requires_grad = base->requires_grad;
+  node->is_zero = base->is_zero;
+  return node;
+}
+
+template <class T>
+detail::Node<T>* Tape<T>::new_part(Node* base, bool divisible, T* value, const Shape& shape, Index row_stride) {
+  Node* node = new_view(base, value, shape, row_stride);
+  if (divisible) {
+    node->part = true;
+    node->next_part = base->parts;
+    base->parts = node;
+  }
+  return node;
+}
+
+template <class T>
+detail::Node<T>* Tape<T>::leaf(const Parameter<T>& parameter) {
+  ParameterStorage<T>& storage = parameter.storage();
+  const auto slot_of = [&](const void* p) { return (reinterpret_cast<std::uintptr_t>(p) >> 6) * 0x9e3779b97f4a7c15u >> 32; };
+  const auto find = [&]() -> LeafSlot* {
+    if (leaves_.empty()) return nullptr;
+    for (std::size_t i = slot_of(&storage);; ++i) {
+      LeafSlot& slot = leaves_[i & (leaves_.size() - 1)];
+      if (slot.parameter == &storage || !slot.parameter) return &slot;
+    }
+  };
+  LeafSlot* slot = nullptr;
+  if (frame_.recording) {
+    slot = find();
+    if (slot && slot->parameter) return slot->node;
+    if (2 * (used_.size() + 1) > leaves_.size()) {
+      std::vector<LeafSlot> old(std::max<std::size_t>(64, 2 * leaves_.size()));
+      old.swap(leaves_);
+      for (const LeafSlot& s : old) {
+        if (!s.parameter) continue;
+        std::size_t i = slot_of(s.parameter);
+        while (leaves_[i & (leaves_.size() - 1)].parameter) ++i;
+        leaves_[i & (leaves_.size() - 1)] = s;
+      }
+      slot = find();
+    }
+  }
+  Node* node = bare_node();
+  node->value = storage.value;
+  node->shape = storage.shape;
+  node->row_stride = storage.shape.cols();
+  if (!frame_.recording) return node;
+  *slot = {&storage, node};
+  used_.push_back(parameter.share());  // a module that dies before its tape's scope leaves its values readable
+  node->requires_grad = !storage.frozen;
+  if (!node->requires_grad) return node;
+  storage.ensure_grad();
+  node->parameter = &storage;
+  node->grad = storage.grad;
+  node->state = storage.has_grad ? detail::GradState::ready : detail::GradState::raw;
+  return node;
+}
+
+template <class T>
+void Tape<T>::backward(const Variable<T>& loss) {
+  Node* node = loss.use("backward");
+  if (current_tape<T> != this)
+    throw WrongTapeError("[backward] this tape is not the one recording now; expected a call on the tape of the innermost scope");
+  if (!frame_.recording)
+    throw NotRecordedError("[backward] the innermost scope is an Evaluation, which keeps values only; expected a Recording");
+  if (frame_.backward_done)
+    throw BackwardTwiceError("[backward] called a second time in one Recording; expected one call: add the losses up, or record again");
+  if (node->shape.size() != 1)
+    throw NonScalarError("[backward] the loss has shape " + node->shape.str() +
+                         "; expected one element: reduce it with sum() or mean()");
+  if (!node->requires_grad)
+    throw NotRecordedError("[backward] no parameter and no differentiable input led to the loss; expected an operation on one");
+  frame_.backward_done = true;
+  node->touch_add()[0] = T(1);
+  for (detail::Record* r = frame_.last; r; r = r->previous) r->backward(r);
+}
+
+template <class T>
+Loop<T>::Loop(Tape<T>& tape, Index total_rows)
+    : tape_(tape), outer_(tape.frame_.loop), total_rows_(total_rows), active_(tape.recording()) {
+  if (active_) tape_.frame_.loop = this;
+}
+
+template <class T>
+Loop<T>::~Loop() {
+  if (active_) tape_.frame_.loop = outer_;
+}
+
+template <class T>
+void Loop<T>::step(Index first_row, Index rows) {
+  if (first_row < 0 || rows < 0 || first_row + rows > total_rows_)
+    throw ValueError("[Loop] rows " + std::to_string(first_row) + " to " + std::to_string(first_row + rows) +
+                     " of a loop of " + std::to_string(total_rows_) + " rows");
+  first_row_ = first_row;
+  rows_ = rows;
+  at_ = &first_;
+}
+
+template <class T>
+detail::Node<T>* Loop<T>::place(const Shape& shape) {
+  const Index size = shape.size();
+  if (!at_ || rows_ == 0 || size == 0 || size % rows_ != 0) return nullptr;
+  const Index width = size / rows_;
+  if (!*at_) {
+    auto* site = new (tape_.template allocate<Site>(1)) Site{tape_.bare_node(), width, nullptr};
+    site->slab->shape = Shape{total_rows_, width};
+    site->slab->row_stride = width;
+    site->slab->requires_grad = true;
+    site->slab->value = tape_.template allocate<T>(total_rows_ * width);
+    *at_ = site;
+  }
+  const Site& site = **at_;
+  at_ = &(*at_)->next;
+  if (site.width != width) return nullptr;
+  return tape_.new_part(site.slab, true, site.slab->value + first_row_ * width, shape, shape.cols());
+}
+
+template class Tape<float>;
+template class Tape<double>;
+template class Loop<float>;
+template class Loop<double>;
+
+}  // namespace unroll

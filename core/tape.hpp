@@ -1,0 +1,215 @@
+#pragma once
+/// \file
+/// The tape: operations in the order they were recorded, and the scopes in which they may be.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "unroll/core/arena.hpp"
+#include "unroll/core/error.hpp"
+#include "unroll/core/node.hpp"
+#include "unroll/core/parameter.hpp"
+#include "unroll/core/random.hpp"
+#include "unroll/core/shape.hpp"
+
+namespace unroll {
+
+template <class T>
+class Variable;
+template <class T>
+class Loop;
+
+namespace detail {
+
+/// The part of a tape that does not depend on its scalar: who may use it now, and which handles are still good.
+///
+/// Every scope has a serial of its own: the number of its tape in the upper 32 bits, a count in the lower. A handle
+/// stores the serial of the scope that made it, which is enough to say later what became of it.
+class TapeBase {
+ public:
+  TapeBase();
+  ~TapeBase();
+  TapeBase(const TapeBase&) = delete;
+  TapeBase& operator=(const TapeBase&) = delete;
+
+  /// True when a handle with this serial may be used in the innermost scope.
+  bool live(std::uint64_t serial) const { return serial == serial_ || live_in_outer_scope(serial); }
+  /// Throws the error that says why a handle with this serial cannot be used, in `op`, or with `read` set, read.
+  /// Returns when it can be read after all.
+  static void diagnose(const char* op, std::uint64_t serial, const TapeBase* current, bool read);
+
+ protected:
+  void claim_thread(const char* scope);
+  void release_thread();
+  std::uint64_t next_serial();
+  bool live_in_outer_scope(std::uint64_t serial) const;
+
+  std::uint64_t serial_ = 0;                   // of the innermost open scope; 0 with none open
+  std::atomic<std::uint64_t> readable_{0};     // of the last outermost scope, until the next one begins
+  std::atomic<const void*> owner_{nullptr};    // the thread whose scopes are open
+  std::vector<std::uint64_t> outer_serials_;   // of the scopes around the innermost one
+
+ private:
+  std::uint64_t last_serial_ = 0;
+  std::vector<std::uint32_t> old_numbers_;     // numbers used up by 2^32 scopes each
+};
+
+/// `op: shape (2,3)`-free helper: throws NoScopeError for `op`.
+[[noreturn]] void throw_no_scope(const char* op);
+
+}  // namespace detail
+
+/// What the current thread records on, for scalar T; null when no scope is open.
+template <class T>
+inline constinit thread_local Tape<T>* current_tape = nullptr;
+
+/// The list of recorded operations, the memory they live in, and the generator that random ones draw from.
+///
+/// Use one per thread. Nothing can be recorded on it directly: open a `Recording` or an `Evaluation`. Destroying it
+/// frees its memory; handles that are left over say so when used.
+template <class T = float>
+class Tape : public detail::TapeBase {
+ public:
+  using Node = detail::Node<T>;
+
+  /// `seed` starts the generator of random masks and samples.
+  explicit Tape(std::uint64_t seed = 0) : rng_(seed) {}
+
+  /// Adds d loss / d p into the gradient of every parameter p, and into the adjoint of every differentiable Variable
+  /// that led to `loss`. Runs the recorded operations last to first, without recursion.
+  ///
+  /// Throws NonScalarError unless `loss` has one element, BackwardTwiceError on the second call in one Recording,
+  /// NotRecordedError when nothing differentiable led to `loss` or the innermost scope is an Evaluation.
+  void backward(const Variable<T>& loss);
+
+  /// The generator of random masks and samples. Its state can be saved and set, which repeats them.
+  Rng& rng() { return rng_; }
+  const Rng& rng() const { return rng_; }
+
+  /// True inside a Recording (unless told otherwise): dropout and its kin are at work.
+  bool training() const { return frame_.training; }
+  /// True when the innermost scope is a Recording.
+  bool recording() const { return frame_.recording; }
+  /// Nodes made since the outermost scope began, those of finished inner scopes included.
+  Index nodes() const { return nodes_; }
+  /// Bytes in use, and bytes held from the system.
+  std::size_t bytes_used() const { return arena_.bytes_used(); }
+  std::size_t bytes_reserved() const { return arena_.bytes_reserved(); }
+
+  // For the ops -----------------------------------------------------------------------------------------------------
+
+  /// Memory for `n` objects until the innermost scope is rewound; not initialised.
+  template <class U>
+  U* allocate(Index n) {
+    const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(U);
+    return static_cast<U*>(arena_.allocate(bytes, bytes < Arena::alignment ? 16 : Arena::alignment));
+  }
+  /// A node with memory for its value.
+  Node* new_node(const Shape& shape, bool requires_grad);
+  /// A node over part of another one's value (and adjoint).
+  Node* new_view(Node* base, T* value, const Shape& shape, Index row_stride);
+  /// A view that is one of the parts which together cover `base`; a plain view where `base` cannot be divided.
+  Node* new_part(Node* base, bool divisible, T* value, const Shape& shape, Index row_stride);
+  /// The node of a parameter: one per recording, shared by all its uses.
+  Node* leaf(const Parameter<T>& parameter);
+  /// A bare node without memory, for `value` held elsewhere.
+  Node* bare_node();
+  /// Puts `backward` on the tape, to be run in reverse order. Captures must be trivially copyable and destructible:
+  /// they are never destroyed.
+  template <class F>
+  void record(const F& backward) {
+    static_assert(std::is_trivially_copyable_v<F> && std::is_trivially_destructible_v<F>,
+                  "a recorded operation may capture only trivially copyable things: nodes, pointers, numbers");
+    if (!frame_.recording) return;
+    auto* r = new (arena_.allocate(sizeof(detail::RecordOf<F>), 16)) detail::RecordOf<F>(backward);
+    r->backward = &detail::RecordOf<F>::call;
+    r->previous = frame_.last;
+    frame_.last = r;
+  }
+  Variable<T> handle(Node* node) { return Variable<T>(node, serial_); }
+
+ private:
+  template <class, bool>
+  friend class Scope;
+  friend class Loop<T>;
+
+  struct Frame {
+    Arena::Mark mark{};
+    detail::Record* last = nullptr;
+    Loop<T>* loop = nullptr;
+    Tape* previous_current = nullptr;
+    bool recording = false;
+    bool training = false;
+    bool backward_done = false;
+  };
+
+  void open(bool recording, bool training);
+  void close() noexcept;
+
+  Arena arena_;
+  Rng rng_;
+  Frame frame_;
+  std::vector<Frame> outer_frames_;
+  struct LeafSlot {
+    const ParameterStorage<T>* parameter = nullptr;
+    Node* node = nullptr;
+  };
+  std::vector<LeafSlot> leaves_;  // open addressing, a power of two
+  std::vector<std::shared_ptr<ParameterStorage<T>>> used_;
+  Index nodes_ = 0;
+};
+
+/// A Recording or an Evaluation: see there.
+template <class T, bool records>
+class Scope {
+ public:
+  ~Scope() { tape_.close(); }
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+
+ protected:
+  Scope(Tape<T>& tape, bool training) : tape_(tape) { tape.open(records, training); }
+
+ private:
+  Tape<T>& tape_;
+};
+
+struct RecordingOptions {
+  bool training = true;  ///< false: dropout and its kin let everything through
+};
+struct EvaluationOptions {
+  bool training = false;  ///< true: dropout and its kin are at work
+};
+
+/// A scope that keeps what backward needs. One step of training lives in one of these.
+///
+/// Opening it rewinds the tape: handles of earlier scopes become stale. When it closes, values stay readable until the
+/// tape's next scope begins. Throws TapeInUseError while the tape has a Recording open, or any scope on another thread.
+template <class T>
+class Recording : public Scope<T, true> {
+ public:
+  explicit Recording(Tape<T>& tape, RecordingOptions options = {}) : Scope<T, true>(tape, options.training) {}
+};
+
+/// A scope that keeps values only: for validation, sampling, decoding.
+///
+/// It may be opened inside a Recording or another Evaluation, reads the values of those around it, and gives back at
+/// its end all the memory it took; so an endless loop of evaluations is flat in memory. Values of an outermost
+/// Evaluation stay readable until the tape's next scope begins, those of an inner one do not outlive it.
+/// Throws TapeInUseError when the tape has a scope open on another thread.
+template <class T>
+class Evaluation : public Scope<T, false> {
+ public:
+  explicit Evaluation(Tape<T>& tape, EvaluationOptions options = {}) : Scope<T, false>(tape, options.training) {}
+};
+
+extern template class Tape<float>;
+extern template class Tape<double>;
+
+}  // namespace unroll
+
+#include "unroll/core/variable.hpp"  // record() and handle() need it complete

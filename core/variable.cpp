@@ -1,0 +1,132 @@
+#include "unroll/core/variable.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "unroll/core/loop.hpp"
+
+namespace unroll {
+namespace {
+
+template <class T>
+Tape<T>& open_tape(const char* op) {
+  if (!current_tape<T>) detail::throw_no_scope(op);
+  return *current_tape<T>;
+}
+
+template <class T>
+std::vector<T> rows_to_vector(const T* data, Index rows, Index cols, Index row_stride) {
+  std::vector<T> out(static_cast<std::size_t>(rows * cols));
+  for (Index r = 0; r < rows; ++r) std::copy_n(data + r * row_stride, cols, out.data() + r * cols);
+  return out;
+}
+
+template <class T>
+Variable<T> make_input(std::span<const T> values, const Shape& shape, bool requires_grad) {
+  Tape<T>& tape = open_tape<T>("input");
+  if (static_cast<Index>(values.size()) != shape.size())
+    throw ShapeError("[input] " + std::to_string(values.size()) + " values for shape " + shape.str() +
+                     ", which takes " + std::to_string(shape.size()));
+  detail::Node<T>* node = tape.new_node(shape, requires_grad);
+  std::ranges::copy(values, node->value);
+  return tape.handle(node);
+}
+
+}  // namespace
+
+template <class T>
+void Variable<T>::refuse(const char* op) const {
+  detail::TapeBase::diagnose(op, serial_, current_tape<T>, false);
+  throw StaleVariableError(std::string("[") + op + "] got a Variable that cannot be used here");
+}
+
+template <class T>
+void Variable<T>::check_readable(const char* what) const {
+  detail::TapeBase::diagnose(what, serial_, current_tape<T>, true);
+}
+
+template <class T>
+T Variable<T>::item() const {
+  const detail::Node<T>& n = read("item");
+  if (n.shape.size() != 1) throw ShapeError("[item] shape " + n.shape.str() + " has not one element");
+  return n.value[0];
+}
+
+template <class T>
+std::span<const T> Variable<T>::values() const {
+  const detail::Node<T>& n = read("values");
+  if (!n.contiguous())
+    throw ShapeError("[values] the rows of this " + n.shape.str() + " slice are " + std::to_string(n.row_stride) +
+                     " apart; expected adjacent rows: use to_vector() or value()");
+  return {n.value, static_cast<std::size_t>(n.shape.size())};
+}
+
+template <class T>
+std::vector<T> Variable<T>::to_vector() const {
+  const detail::Node<T>& n = read("to_vector");
+  return rows_to_vector(n.value, n.rows(), n.cols(), n.row_stride);
+}
+
+template <class T>
+std::vector<T> Variable<T>::grad_to_vector() const {
+  detail::Node<T>& n = read("grad");
+  const T* g = n.requires_grad ? n.arrived() : nullptr;
+  if (!g) return std::vector<T>(static_cast<std::size_t>(n.shape.size()));
+  return rows_to_vector(g, n.rows(), n.cols(), n.row_stride);
+}
+
+template <class T>
+Variable<T> input(std::span<const T> values, const Shape& shape) {
+  return make_input(values, shape, false);
+}
+
+template <class T>
+Variable<T> input(std::span<const T> values, const Shape& shape, RequiresGrad) {
+  return make_input(values, shape, true);
+}
+
+template <class T>
+Variable<T> zeros(const Shape& shape) {
+  Variable<T> x = full(shape, T(0));
+  x.use("zeros")->is_zero = true;
+  return x;
+}
+
+template <class T>
+Variable<T> full(const Shape& shape, T value) {
+  Tape<T>& tape = open_tape<T>("full");
+  detail::Node<T>* node = tape.new_node(shape, false);
+  std::fill_n(node->value, shape.size(), value);
+  return tape.handle(node);
+}
+
+template <class T>
+Variable<T> use(const Parameter<T>& parameter) {
+  Tape<T>& tape = open_tape<T>("use");
+  return tape.handle(tape.leaf(parameter));
+}
+
+template <class T>
+Variable<T> stop_gradient(Variable<T> x) {
+  detail::Node<T>* from = x.use("stop_gradient");
+  Tape<T>& tape = *current_tape<T>;
+  detail::Node<T>* node = tape.bare_node();
+  node->value = from->value;
+  node->shape = from->shape;
+  node->row_stride = from->row_stride;
+  node->is_zero = from->is_zero;
+  return tape.handle(node);
+}
+
+#define UNROLL_INSTANTIATE(T)                                                       \
+  template class Variable<T>;                                                       \
+  template Variable<T> input(std::span<const T>, const Shape&);                     \
+  template Variable<T> input(std::span<const T>, const Shape&, RequiresGrad);       \
+  template Variable<T> zeros(const Shape&);                                         \
+  template Variable<T> full(const Shape&, T);                                       \
+  template Variable<T> use(const Parameter<T>&);                                    \
+  template Variable<T> stop_gradient(Variable<T>);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+}  // namespace unroll

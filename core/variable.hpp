@@ -1,0 +1,127 @@
+#pragma once
+/// \file
+/// The handle on a tensor of the tape.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "unroll/core/node.hpp"
+#include "unroll/core/shape.hpp"
+#include "unroll/core/tape.hpp"
+
+namespace unroll {
+
+namespace detail {
+
+/// `type` is what value() and grad() return: `xt::xarray<T>`. Defined in core/xt.hpp, so that only files that ask for
+/// an xtensor array pay for compiling one.
+template <class T>
+struct ArrayOf;
+
+}  // namespace detail
+
+/// A handle on a tensor that some scope of a tape made: 16 bytes, copied freely.
+///
+/// It knows which scope made it. Using it when its memory is no longer its own throws an error that says which of
+/// these it is: rewound (StaleVariableError), another tape (WrongTapeError), a tape that is gone (DeadTapeError),
+/// another thread (WrongThreadError), never set (EmptyVariableError).
+template <class T = float>
+class Variable {
+ public:
+  using value_type = T;
+
+  Variable() = default;
+
+  /// False for a default-constructed handle.
+  bool defined() const { return node_ != nullptr; }
+
+  const Shape& shape() const { return read("shape").shape; }
+  /// Dimension `axis`; negative counts from the end.
+  Index dim(int axis) const { return shape()[axis]; }
+  Index size() const { return shape().size(); }
+  /// True when backward will compute an adjoint for it.
+  bool requires_grad() const { return read("requires_grad").requires_grad; }
+
+  /// The only element. Throws ShapeError when there are more or none.
+  T item() const;
+  /// The elements in row-major order, where they lie. Throws ShapeError for a slice whose rows are not adjacent (a
+  /// gate of a larger product); value() and to_vector() copy those.
+  std::span<const T> values() const;
+  /// A copy of the elements.
+  std::vector<T> to_vector() const;
+  /// A copy of the adjoint after backward(); zeros when nothing arrived.
+  std::vector<T> grad_to_vector() const;
+  /// A copy of the elements as an `xt::xarray<T>` (include core/xt.hpp).
+  template <class U = T, class Array = typename detail::ArrayOf<U>::type>
+  Array value() const {
+    return detail::ArrayOf<U>::template make<Array>(to_vector(), shape());
+  }
+  /// A copy of the adjoint as an `xt::xarray<T>` (include core/xt.hpp).
+  template <class U = T, class Array = typename detail::ArrayOf<U>::type>
+  Array grad() const {
+    return detail::ArrayOf<U>::template make<Array>(grad_to_vector(), shape());
+  }
+
+  // For the ops -----------------------------------------------------------------------------------------------------
+
+  Variable(detail::Node<T>* node, std::uint64_t serial) : node_(node), serial_(serial) {}
+  /// The node, for op `op` in the innermost scope of this thread.
+  detail::Node<T>* use(const char* op) const {
+    Tape<T>* tape = current_tape<T>;
+    if (tape && tape->live(serial_)) return node_;
+    refuse(op);
+  }
+  /// The node, to be looked at: also after its Recording ended, until the tape's next scope begins.
+  detail::Node<T>& read(const char* what) const {
+    if (Tape<T>* tape = current_tape<T>; !tape || !tape->live(serial_)) check_readable(what);
+    return *node_;
+  }
+
+ private:
+  [[noreturn]] void refuse(const char* op) const;
+  void check_readable(const char* what) const;
+
+  detail::Node<T>* node_ = nullptr;
+  std::uint64_t serial_ = 0;
+};
+
+extern template class Variable<float>;
+extern template class Variable<double>;
+
+/// A Variable whose gradient is wanted: `input(x, requires_grad)`.
+struct RequiresGrad {
+  explicit RequiresGrad() = default;
+};
+inline constexpr RequiresGrad requires_grad{};
+
+/// Copies `values` (row-major, as many as `shape` says) onto the current tape, as a constant.
+/// Throws ShapeError when the number of values is another, NoScopeError with no scope open.
+template <class T>
+Variable<T> input(std::span<const T> values, const Shape& shape);
+/// The same, and backward() computes its adjoint.
+template <class T>
+Variable<T> input(std::span<const T> values, const Shape& shape, RequiresGrad);
+template <class T>
+Variable<T> input(const std::vector<T>& values, const Shape& shape) {
+  return input(std::span<const T>(values), shape);
+}
+template <class T>
+Variable<T> input(const std::vector<T>& values, const Shape& shape, RequiresGrad r) {
+  return input(std::span<const T>(values), shape, r);
+}
+
+/// A constant tensor of zeros; products with it cost nothing.
+template <class T>
+Variable<T> zeros(const Shape& shape);
+/// A constant tensor with every element `value`.
+template <class T>
+Variable<T> full(const Shape& shape, T value);
+/// The parameter as a Variable of the current tape: a leaf whose adjoint is added to `parameter`'s gradient.
+template <class T>
+Variable<T> use(const Parameter<T>& parameter);
+/// The value of `x` cut off from what made it: a constant (no copy). Gradients stop here.
+template <class T>
+Variable<T> stop_gradient(Variable<T> x);
+
+}  // namespace unroll
