@@ -1,0 +1,219 @@
+#pragma once
+/// \file
+/// Elementary functions of lanes. Included by core/simd.hpp; include that one.
+///
+/// Where xsimd's own function is exact and fast it is used; `exp`, `expm1`, `tanh`, `sigmoid` are written
+/// here, without branches, tables or denormal intermediate results.
+
+#include "unroll/core/simd.hpp"
+
+namespace unroll {
+
+namespace detail {
+
+template <class T>
+struct MathConstants;
+
+// r + r^2 q(r) = exp(r) - 1 for |r| <= ln 2 / 2; q interpolates at Chebyshev nodes. Absolute error 8e-9
+// (float) and 1.2e-17 (double). ln2_hi has trailing zeros, so that n * ln2_hi is exact (Cody and Waite,
+// 1980).
+template <>
+struct MathConstants<float> {
+  using Bits = std::int32_t;
+  static constexpr int mantissa_bits = 23;
+  static constexpr float round_magic =
+      12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+  static constexpr float ln2_hi = 0x1.62e400p-1f, ln2_lo = 1.42860682031e-06f;
+  static constexpr float exp_hi = 88.72283172607422f, exp_lo = -87.33654022216797f;
+  static constexpr float tanh_one = 10.0f;
+  static constexpr float expm1_lo = -20.0f;
+  static constexpr int exp_terms = 5;
+  static constexpr float exp_poly[exp_terms] = {0.5f, 0.1666657685f, 0.04166655444f, 0.008363202972f,
+                                                0.001392621347f};
+};
+
+template <>
+struct MathConstants<double> {
+  using Bits = std::int64_t;
+  static constexpr int mantissa_bits = 52;
+  static constexpr double round_magic = 6755399441055744.0;
+  static constexpr double ln2_hi = 0x1.62e42fee00000p-1, ln2_lo = 0x1.a39ef35793c76p-33;
+  static constexpr double exp_hi = 709.78271289338397, exp_lo = -708.39641853226;
+  static constexpr double tanh_one = 20.0;
+  static constexpr double expm1_lo = -40.0;
+  static constexpr int exp_terms = 11;
+  static constexpr double exp_poly[exp_terms] = {
+      0x1.0000000000000p-1,  0x1.5555555555557p-3,  0x1.5555555555556p-5,  0x1.11111111100cep-7,
+      0x1.6c16c16c162ccp-10, 0x1.a01a01abef415p-13, 0x1.a01a01a6dcaffp-16, 0x1.71de021a90822p-19,
+      0x1.27e4db57442fbp-22, 0x1.af4e196027428p-26, 0x1.1f731ea5352cap-29};
+};
+
+}  // namespace detail
+
+/// a * b + c, rounded once where the instruction set can.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> mul_add(Lane<T, Arch> a, std::type_identity_t<Lane<T, Arch>> b,
+                                    std::type_identity_t<Lane<T, Arch>> c) {
+  if constexpr (Lane<T, Arch>::scalar) {
+    return a * b + c;
+  } else {
+    return Lane<T, Arch>(detail::wide::fma(a.raw, b.raw, c.raw));
+  }
+}
+
+namespace detail {
+
+template <int I, class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> exp_horner(Lane<T, Arch> r) {
+  using C = MathConstants<T>;
+  if constexpr (I == C::exp_terms - 1) {
+    return Lane<T, Arch>(C::exp_poly[I]);
+  } else {
+    return mul_add(exp_horner<I + 1>(r), r, C::exp_poly[I]);
+  }
+}
+
+// x * 2^n by adding to the exponent bits, where `n_biased` is n + round_magic. The result must be normal.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> scale_by_bits(Lane<T, Arch> x, Lane<T, Arch> n_biased) {
+  using C = MathConstants<T>;
+  using Ints = typename LaneRegister<typename C::Bits, Arch>::value;
+  using IntRegister = typename Ints::register_type;
+  using FloatRegister = typename Lane<T, Arch>::Raw::register_type;
+  const Ints n(__builtin_bit_cast(IntRegister, static_cast<FloatRegister>(n_biased.raw)));
+  const Ints bits(__builtin_bit_cast(IntRegister, static_cast<FloatRegister>(x.raw)));
+  const IntRegister sum = bits + (n << C::mantissa_bits);
+  return Lane<T, Arch>(typename Lane<T, Arch>::Raw(__builtin_bit_cast(FloatRegister, sum)));
+}
+
+// exp(x) - 1 without care for x beyond the range of finite results.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> expm1_in_range(Lane<T, Arch> x) {
+  using C = MathConstants<T>;
+  using L = Lane<T, Arch>;
+  const L n_biased = mul_add(x, T(1.4426950408889634), C::round_magic);
+  const L n = n_biased - C::round_magic;
+  const L r = mul_add(n, -C::ln2_lo, mul_add(n, -C::ln2_hi, x));
+  const L p = mul_add(r * r, exp_horner<0>(r), r);
+  // Half of 2^n, because 2^128 itself is no float though 2^128 (1 + p) can be one.
+  const L half_scale = scale_by_bits(L(T(0.5)), n_biased);
+  const L half = mul_add(half_scale, p, half_scale - T(0.5));
+  return half + half;
+}
+
+}  // namespace detail
+
+/// e^x.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> exp(Lane<T, Arch> x) {
+  using C = detail::MathConstants<T>;
+  using L = Lane<T, Arch>;
+  if constexpr (L::scalar) {
+    return detail::scalar_exp(x.raw);
+  } else {
+    const L n_biased = mul_add(x, T(1.4426950408889634), C::round_magic);
+    const L n = n_biased - C::round_magic;
+    const L r = mul_add(n, -C::ln2_lo, mul_add(n, -C::ln2_hi, x));
+    const L p = mul_add(r * r, detail::exp_horner<0>(r), r) + T(1);
+    const L y = select(x < C::exp_lo, T(0), detail::scale_by_bits(p, n_biased));
+    // Beyond the range x * inf is inf, and NaN for NaN.
+    return select(x <= C::exp_hi, y, x * T(__builtin_inf()));
+  }
+}
+
+/// e^x - 1, exact near 0.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> expm1(Lane<T, Arch> x) {
+  using C = detail::MathConstants<T>;
+  using L = Lane<T, Arch>;
+  if constexpr (L::scalar) {
+    return detail::scalar_expm1(x.raw);
+  } else {
+    const L y = detail::expm1_in_range(select(x < C::expm1_lo, C::expm1_lo, x));
+    return select(x <= C::exp_hi, y, x * T(__builtin_inf()));
+  }
+}
+
+#define UNROLL_LANE_FUNCTION(name, scalar_name)        \
+  template <class T, class Arch>                       \
+  UNROLL_INLINE Lane<T, Arch> name(Lane<T, Arch> x) {  \
+    if constexpr (Lane<T, Arch>::scalar) {             \
+      return detail::scalar_##scalar_name(x.raw);      \
+    } else {                                           \
+      return Lane<T, Arch>(detail::wide::name(x.raw)); \
+    }                                                  \
+  }
+/// Natural logarithm: -inf at 0, NaN below.
+UNROLL_LANE_FUNCTION(log, log)
+/// log(1 + x), exact near 0.
+UNROLL_LANE_FUNCTION(log1p, log1p)
+/// Square root.
+UNROLL_LANE_FUNCTION(sqrt, sqrt)
+/// Absolute value.
+UNROLL_LANE_FUNCTION(abs, fabs)
+/// Error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+UNROLL_LANE_FUNCTION(erf, erf)
+/// Sine of x in radians.
+UNROLL_LANE_FUNCTION(sin, sin)
+/// Cosine of x in radians.
+UNROLL_LANE_FUNCTION(cos, cos)
+#undef UNROLL_LANE_FUNCTION
+
+/// 1 / sqrt(x), with the precision of the two operations.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> rsqrt(Lane<T, Arch> x) {
+  return T(1) / sqrt(x);
+}
+
+/// Hyperbolic tangent, (e^2x - 1) / (e^2x + 1). Odd to the last bit and never beyond 1.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> tanh(Lane<T, Arch> x) {
+  using C = detail::MathConstants<T>;
+  using L = Lane<T, Arch>;
+  if constexpr (L::scalar) {
+    return detail::scalar_tanh(x.raw);
+  } else {
+    L a = abs(x);
+    a = select(a > C::tanh_one, C::tanh_one, a);
+    const L e = detail::expm1_in_range(a + a);
+    return L(detail::wide::copysign((e / (e + T(2))).raw, x.raw));
+  }
+}
+
+/// Logistic function 1 / (1 + e^-x).
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> sigmoid(Lane<T, Arch> x) {
+  return T(1) / (T(1) + exp(-x));
+}
+
+/// The larger of the two; NaN if either is NaN.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> maximum(Lane<T, Arch> a, Lane<T, Arch> b) {
+  return select((a > b) | (a != a), a, b);
+}
+
+/// The smaller of the two; NaN if either is NaN.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> minimum(Lane<T, Arch> a, Lane<T, Arch> b) {
+  return select((a < b) | (a != a), a, b);
+}
+
+/// log(1 + e^x), without overflow and exact for large |x|.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> softplus(Lane<T, Arch> x) {
+  return select(x <= T(0), T(0), x) + log1p(exp(-abs(x)));
+}
+
+/// x^y. For a whole number y written as an integer see the overload in core/number.hpp.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> pow(Lane<T, Arch> x, Lane<T, Arch> y) {
+  if constexpr (Lane<T, Arch>::scalar) {
+    return detail::scalar_pow(x.raw, y.raw);
+  } else {
+    return Lane<T, Arch>(detail::wide::pow(x.raw, y.raw));
+  }
+}
+
+}  // namespace unroll
+
+#include "unroll/core/number.hpp"
