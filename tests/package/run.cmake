@@ -1,5 +1,7 @@
-# Installs the build into a folder of its own and builds the outside program against it in each way a user may:
-# find_package, pkg-config, add_subdirectory. Takes build, work, compiler, config, generator, libdir.
+# Builds and runs the outside program in the way a user may. Takes way, build, work, compiler, config, generator,
+# libdir. The way `installed` installs the build into a folder of its own and goes through find_package and through
+# pkg-config; the way `subdirectory` goes through add_subdirectory, which compiles the library once more: unoptimised,
+# as it is the project files that are tried, and shared, as everything else here is static.
 set(outside "${CMAKE_CURRENT_LIST_DIR}")
 set(prefix "${work}/prefix")
 
@@ -17,18 +19,28 @@ function(try_project name source)
 endfunction()
 
 file(REMOVE_RECURSE "${work}")
-run("${CMAKE_COMMAND}" --install "${build}" --prefix "${prefix}" --config "${config}")
+if(way STREQUAL "subdirectory")
+  try_project(add_subdirectory "${outside}/subdirectory" -DBUILD_SHARED_LIBS=ON -DCMAKE_BUILD_TYPE=Debug
+              -DCMAKE_CXX_FLAGS_DEBUG=-O0)
+  return()
+endif()
 
+run("${CMAKE_COMMAND}" --install "${build}" --prefix "${prefix}" --config "${config}")
 try_project(find_package "${outside}" "-DCMAKE_PREFIX_PATH=${prefix}" "-DCMAKE_BUILD_TYPE=${config}")
+file(STRINGS "${work}/find_package/flags" flags)
+if(NOT flags MATCHES "-march=native")
+  message(FATAL_ERROR "users' code is not compiled for this machine: ${flags}")
+endif()
+try_project(find_package_baseline "${outside}" "-DCMAKE_PREFIX_PATH=${prefix}" -DUNROLL_NATIVE=OFF)
+file(STRINGS "${work}/find_package_baseline/flags" flags)
+if(flags MATCHES "-march=native")
+  message(FATAL_ERROR "UNROLL_NATIVE=OFF is not heeded: ${flags}")
+endif()
 
 set(ENV{PKG_CONFIG_PATH} "${prefix}/${libdir}/pkgconfig")
-set(ENV{LD_LIBRARY_PATH} "${prefix}/${libdir}")
+set(ENV{LD_LIBRARY_PATH} "${prefix}/${libdir}")  # for a shared library
 execute_process(COMMAND pkg-config --cflags --libs unroll OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE
                 COMMAND_ERROR_IS_FATAL ANY)
 separate_arguments(flags UNIX_COMMAND "${flags}")
 run("${compiler}" -std=c++20 "${outside}/main.cpp" -o "${work}/with_pkg_config" ${flags})
 run("${work}/with_pkg_config")
-
-# Shared and unoptimised: it is the project files that are tried here, and the library is compiled once more.
-try_project(add_subdirectory "${outside}/subdirectory" -DBUILD_SHARED_LIBS=ON -DCMAKE_BUILD_TYPE=Debug
-            -DCMAKE_CXX_FLAGS_DEBUG=-O0)
