@@ -11,14 +11,40 @@ namespace {
 
 enum class Backend { plain, cblas, dnnl };
 
-/// Below this many multiply-adds a product stays on one thread, whatever was asked for.
-constexpr Index multithread_work = Index(1) << 22;
+/// A product of fewer multiply-adds stays on one thread, whatever was asked for: waking a second one takes as
+/// long.
+constexpr double multithread_work = 4e6;
 
-/// Who computes a product.
+/// Who computes a product of `work` = m n k multiply-adds. Which of the two libraries is faster was measured,
+/// with bench/gemm_door.cpp, over the shapes of recurrent steps (1 to 64 rows, 32 to 2048 columns, all
+/// one-thread); the numbers beside the rules are GFLOP/s of OpenBLAS 0.3.21 : oneDNN 2.6 on a Zen 4, whose
+/// peak is 117. The plain loops are never faster than a BLAS (8 x 8 x 8: 100 ns against 140).
 template <class T>
-Backend choose(Index, Index, Index) {
-  if (std::is_same_v<T, float> && gemm_has_dnnl()) return Backend::dnnl;
-  return gemm_has_cblas() ? Backend::cblas : Backend::plain;
+Backend choose(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, double work) {
+  if (!std::is_same_v<T, float> || !gemm_has_dnnl())
+    return gemm_has_cblas() ? Backend::cblas : Backend::plain;
+  // Asking oneDNN costs 0.3 us, more than all of a tiny product (8 x 8 x 8: 100 ns against 400).
+  if (!gemm_has_cblas()) return work <= 512 ? Backend::plain : Backend::dnnl;
+  const auto cblas_if = [](bool better) { return better ? Backend::cblas : Backend::dnnl; };
+
+  // Vectors: gemv and ger of OpenBLAS while a call's cost counts, oneDNN after that.
+  if (m == 1) return cblas_if(work <= 16384);  // n = k = 64: 40 : 34; n = 128, k = 512: 41 : 49
+  if (n == 1) return cblas_if(work <= 2048);   // m = 512, k = 128: 26 : 42
+  if (k == 1) return cblas_if(work < 8192 || work >= 65536);  // m = 512, n = 128: 17 : 27; all 512: 24 : 14
+
+  // OpenBLAS for AVX2 packs every product: only the tiny ones are cheaper than with oneDNN.
+  if (!detail::cblas_has_small_kernels()) {
+    if (m >= 4 && m <= 16 && n >= 512 && transpose_b == Trans::no)
+      return Backend::cblas;                           // 8 x 1024 x 256: 56 : 21
+    return cblas_if(work <= (m <= 4 ? 4096 : 16384));  // 8 x 32 x 32: 58 : 41; 16 x 128 x 128: 72 : 87
+  }
+  // OpenBLAS for AVX-512 has kernels that do not pack, up to 100^3 and, where B is transposed, to about 1024
+  // results; past that it falls off a cliff (16 x 512 x 128: from 114 to 66).
+  const bool small = work <= 1e6;
+  if (transpose_b == Trans::no) return cblas_if(small || (transpose_a == Trans::yes && k <= 4));
+  if (m < 4) return cblas_if(work <= 16384);          // 2 x 512 x 128: 70 : 83
+  if (small && m * n <= 1200) return Backend::cblas;  // 8 x 128 x 128: 93 : 82; 8 x 512 x 128: 45 : 86
+  return cblas_if(m >= 16 && m <= 64 && n >= 512 && k >= 512);  // 32 x 512 x 512: 80 : 69
 }
 
 [[noreturn]] void refuse(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, Index lda,
@@ -47,13 +73,11 @@ void gemm(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alp
   if (m == 0 || n == 0) return;
   if (k == 0 || alpha == T(0)) return detail::gemm_scale(m, n, beta, c, ldc);
 
-  const Backend backend = choose<T>(m, n, k);
+  const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  const Backend backend = choose<T>(transpose_a, transpose_b, m, n, k, work);
   if (backend == Backend::plain)
     return detail::gemm_plain(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-  // In double: three sizes of 2^31 would not fit an Index.
-  const bool little =
-      static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < multithread_work;
-  const detail::ThreadsScope threads(little ? 1 : blas_threads());
+  const detail::ThreadsScope threads(work < multithread_work ? 1 : blas_threads());
   if constexpr (std::is_same_v<T, float>) {
     if (backend == Backend::dnnl)
       return detail::gemm_dnnl(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);

@@ -78,7 +78,7 @@ void gemm_cblas(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k,
 void gemm_dnnl(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, float alpha, const float* a,
                Index lda, const float* b, Index ldb, float beta, float* c, Index ldc);
 
-/// `gemm` by loops of our own: blocked, packed, on one thread; the template is in core/gemm_plain.hpp.
+/// `gemm` by loops of our own: blocked, packed, on one thread; the template is in core/gemm_plain_detail.hpp.
 template <class T>
 void gemm_plain(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alpha, const T* a,
                 Index lda, const T* b, Index ldb, T beta, T* c, Index ldc);
@@ -109,6 +109,8 @@ class ThreadsScope {
 
 /// "OpenBLAS 0.3.21 SkylakeX", or "BLAS" where it does not say; empty without CBLAS.
 std::string cblas_name();
+/// Whether the BLAS is an OpenBLAS that has kernels for small products here: its AVX-512 ones do.
+bool cblas_has_small_kernels() noexcept;
 /// "oneDNN 2.6.3"; empty without oneDNN.
 std::string dnnl_name();
 

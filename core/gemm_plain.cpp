@@ -1,4 +1,4 @@
-#include "unroll/core/gemm_plain.hpp"
+#include "unroll/core/gemm_plain_detail.hpp"
 
 namespace unroll::detail {
 

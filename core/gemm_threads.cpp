@@ -3,6 +3,8 @@
 
 #include <dlfcn.h>
 
+#include <string_view>
+
 #include "unroll/core/error.hpp"
 #include "unroll/core/gemm.hpp"
 
@@ -65,6 +67,15 @@ ThreadsScope::ThreadsScope(int threads) noexcept {
 
 ThreadsScope::~ThreadsScope() {
   if (restore_ > 0) controls().omp_set(restore_);
+}
+
+bool cblas_has_small_kernels() noexcept {
+  static const bool has = [] {
+    const Controls& f = controls();
+    const std::string_view core = f.openblas_core ? f.openblas_core() : "";
+    return core == "SkylakeX" || core == "Cooperlake" || core == "SapphireRapids";
+  }();
+  return has;
 }
 
 std::string cblas_name() {

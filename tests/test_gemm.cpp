@@ -10,7 +10,7 @@
 
 #include "unroll/core/error.hpp"
 #include "unroll/core/gemm.hpp"
-#include "unroll/core/gemm_plain.hpp"
+#include "unroll/core/gemm_plain_detail.hpp"
 
 using namespace unroll;
 
