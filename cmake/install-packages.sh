@@ -6,6 +6,7 @@ here=$(dirname "$0")
 [ $# -gt 0 ] || set -- "$here/debian-packages.txt"
 
 missing=
+# shellcheck disable=SC2013 # words it is
 for package in $(sed 's/#.*//' "$@"); do
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
 done
