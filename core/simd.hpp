@@ -106,7 +106,7 @@ struct Missing {
   template <class... Args>
   void operator()(const Args&...) const;
 };
-inline constexpr Missing any, all, select, fma, abs, copysign, log, log1p, sqrt, erf, sin, cos, pow;
+inline constexpr Missing any, all, select, min, max, fma, abs, copysign, log, log1p, sqrt, erf, sin, cos, pow;
 }  // namespace wide
 #endif
 
@@ -133,7 +133,7 @@ struct Mask {
   friend UNROLL_INLINE Mask operator&&(Mask a, Mask b) { return a & b; }
   friend UNROLL_INLINE Mask operator||(Mask a, Mask b) { return a | b; }
   friend UNROLL_INLINE Mask operator!(Mask a) { return Mask(Raw(!a.raw)); }
-  friend UNROLL_INLINE Mask operator^(Mask a, Mask b) { return (a & !b) | (!a & b); }
+  friend UNROLL_INLINE Mask operator^(Mask a, Mask b) { return (a | b) & (!(a & b)); }
 
   /// Whether it holds for any number of the lane; `all`: for every one.
   UNROLL_INLINE bool any() const {

@@ -25,7 +25,6 @@ struct MathConstants<float> {
       12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
   static constexpr float ln2_hi = 0x1.62e400p-1f, ln2_lo = 1.42860682031e-06f;
   static constexpr float exp_hi = 88.72283172607422f, exp_lo = -87.33654022216797f;
-  static constexpr float tanh_one = 10.0f;
   static constexpr float expm1_lo = -20.0f;
   static constexpr int exp_terms = 5;
   static constexpr float exp_poly[exp_terms] = {0.5f, 0.1666657685f, 0.04166655444f, 0.008363202972f,
@@ -39,7 +38,6 @@ struct MathConstants<double> {
   static constexpr double round_magic = 6755399441055744.0;
   static constexpr double ln2_hi = 0x1.62e42fee00000p-1, ln2_lo = 0x1.a39ef35793c76p-33;
   static constexpr double exp_hi = 709.78271289338397, exp_lo = -708.39641853226;
-  static constexpr double tanh_one = 20.0;
   static constexpr double expm1_lo = -40.0;
   static constexpr int exp_terms = 11;
   static constexpr double exp_poly[exp_terms] = {
@@ -103,6 +101,31 @@ UNROLL_INLINE Lane<T, Arch> expm1_in_range(Lane<T, Arch> x) {
 
 }  // namespace detail
 
+namespace detail {
+
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> exp_in_range(Lane<T, Arch> x) {
+  using C = MathConstants<T>;
+  using L = Lane<T, Arch>;
+  const L n_biased = mul_add(x, T(1.4426950408889634), C::round_magic);
+  const L n = n_biased - C::round_magic;
+  const L r = mul_add(n, -C::ln2_lo, mul_add(n, -C::ln2_hi, x));
+  return scale_by_bits(mul_add(r * r, exp_horner<0>(r), r) + T(1), n_biased);
+}
+
+// min and max in one instruction. The constant comes first because x86 gives the second operand if one is
+// NaN.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> at_most(T limit, Lane<T, Arch> x) {
+  return Lane<T, Arch>(wide::min(Lane<T, Arch>(limit).raw, x.raw));
+}
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> at_least(T limit, Lane<T, Arch> x) {
+  return Lane<T, Arch>(wide::max(Lane<T, Arch>(limit).raw, x.raw));
+}
+
+}  // namespace detail
+
 /// e^x.
 template <class T, class Arch>
 UNROLL_INLINE Lane<T, Arch> exp(Lane<T, Arch> x) {
@@ -111,11 +134,7 @@ UNROLL_INLINE Lane<T, Arch> exp(Lane<T, Arch> x) {
   if constexpr (L::scalar) {
     return detail::scalar_exp(x.raw);
   } else {
-    const L n_biased = mul_add(x, T(1.4426950408889634), C::round_magic);
-    const L n = n_biased - C::round_magic;
-    const L r = mul_add(n, -C::ln2_lo, mul_add(n, -C::ln2_hi, x));
-    const L p = mul_add(r * r, detail::exp_horner<0>(r), r) + T(1);
-    const L y = select(x < C::exp_lo, T(0), detail::scale_by_bits(p, n_biased));
+    const L y = select(x < C::exp_lo, T(0), detail::exp_in_range(x));
     // Beyond the range x * inf is inf, and NaN for NaN.
     return select(x <= C::exp_hi, y, x * T(__builtin_inf()));
   }
@@ -129,7 +148,7 @@ UNROLL_INLINE Lane<T, Arch> expm1(Lane<T, Arch> x) {
   if constexpr (L::scalar) {
     return detail::scalar_expm1(x.raw);
   } else {
-    const L y = detail::expm1_in_range(select(x < C::expm1_lo, C::expm1_lo, x));
+    const L y = detail::expm1_in_range(detail::at_least(C::expm1_lo, x));
     return select(x <= C::exp_hi, y, x * T(__builtin_inf()));
   }
 }
@@ -151,13 +170,23 @@ UNROLL_LANE_FUNCTION(log1p, log1p)
 UNROLL_LANE_FUNCTION(sqrt, sqrt)
 /// Absolute value.
 UNROLL_LANE_FUNCTION(abs, fabs)
-/// Error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
-UNROLL_LANE_FUNCTION(erf, erf)
 /// Sine of x in radians.
 UNROLL_LANE_FUNCTION(sin, sin)
 /// Cosine of x in radians.
 UNROLL_LANE_FUNCTION(cos, cos)
 #undef UNROLL_LANE_FUNCTION
+
+/// Error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> erf(Lane<T, Arch> x) {
+  using L = Lane<T, Arch>;
+  if constexpr (L::scalar) {
+    return detail::scalar_erf(x.raw);
+  } else {
+    // erf(6) rounds to 1; xsimd's overflows to NaN far beyond.
+    return L(detail::wide::erf(detail::at_least(T(-6), detail::at_most(T(6), x)).raw));
+  }
+}
 
 /// 1 / sqrt(x), with the precision of the two operations.
 template <class T, class Arch>
@@ -165,16 +194,27 @@ UNROLL_INLINE Lane<T, Arch> rsqrt(Lane<T, Arch> x) {
   return T(1) / sqrt(x);
 }
 
-/// Hyperbolic tangent, (e^2x - 1) / (e^2x + 1). Odd to the last bit and never beyond 1.
+/// Hyperbolic tangent. Odd to the last bit and never beyond 1.
+///
+/// float: x P(x^2) / Q(x^2), P and Q of degree 4, fitted here to the relative error (2.4e-8 at most up
+/// to 9.1), 1.6x faster than the double's (e^2x - 1) / (e^2x + 1).
 template <class T, class Arch>
 UNROLL_INLINE Lane<T, Arch> tanh(Lane<T, Arch> x) {
-  using C = detail::MathConstants<T>;
   using L = Lane<T, Arch>;
   if constexpr (L::scalar) {
     return detail::scalar_tanh(x.raw);
+  } else if constexpr (std::is_same_v<T, float>) {
+    const L a = detail::at_least(-9.1f, detail::at_most(9.1f, x));
+    const L t = a * a;
+    const L p = mul_add(
+        t, mul_add(t, mul_add(t, mul_add(t, 1.32429774e-8f, 2.05341421e-5f), 3.49129736e-3f), 0.133775041f),
+        1.0f);
+    const L q = mul_add(
+        t, mul_add(t, mul_add(t, mul_add(t, 7.73249667e-7f, 3.27842834e-4f), 2.58609429e-2f), 0.46710822f),
+        1.0f);
+    return detail::at_least(-1.0f, detail::at_most(1.0f, a * p / q));
   } else {
-    L a = abs(x);
-    a = select(a > C::tanh_one, C::tanh_one, a);
+    const L a = detail::at_most(T(20), abs(x));
     const L e = detail::expm1_in_range(a + a);
     return L(detail::wide::copysign((e / (e + T(2))).raw, x.raw));
   }
@@ -183,7 +223,14 @@ UNROLL_INLINE Lane<T, Arch> tanh(Lane<T, Arch> x) {
 /// Logistic function 1 / (1 + e^-x).
 template <class T, class Arch>
 UNROLL_INLINE Lane<T, Arch> sigmoid(Lane<T, Arch> x) {
-  return T(1) / (T(1) + exp(-x));
+  using C = detail::MathConstants<T>;
+  using L = Lane<T, Arch>;
+  if constexpr (L::scalar) {
+    return sigmoid(x.raw);
+  } else {
+    const L e = detail::exp_in_range(detail::at_least(C::exp_lo, -x));
+    return select(x < -C::exp_hi, T(0), T(1) / (T(1) + e));
+  }
 }
 
 /// The larger of the two; NaN if either is NaN.
@@ -204,13 +251,17 @@ UNROLL_INLINE Lane<T, Arch> softplus(Lane<T, Arch> x) {
   return select(x <= T(0), T(0), x) + log1p(exp(-abs(x)));
 }
 
-/// x^y. For a whole number y written as an integer see the overload in core/number.hpp.
+/// x^y. A whole number y written as an integer takes the exact way of repeated squaring (core/number.hpp).
 template <class T, class Arch>
 UNROLL_INLINE Lane<T, Arch> pow(Lane<T, Arch> x, Lane<T, Arch> y) {
-  if constexpr (Lane<T, Arch>::scalar) {
+  using L = Lane<T, Arch>;
+  if constexpr (L::scalar) {
     return detail::scalar_pow(x.raw, y.raw);
   } else {
-    return Lane<T, Arch>(detail::wide::pow(x.raw, y.raw));
+    // xsimd 8 takes every power of 0 for 0.
+    const L at_zero = select(y < T(0), T(__builtin_inf()), T(0));
+    const L power = select(x == T(0), at_zero, L(detail::wide::pow(x.raw, y.raw)));
+    return select(y == T(0), T(1), select(x != x || y != y, x + y, power));
   }
 }
 
