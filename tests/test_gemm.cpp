@@ -14,6 +14,14 @@
 
 using namespace unroll;
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNROLL_TEST_TSAN
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define UNROLL_TEST_TSAN
+#endif
+
 namespace {
 
 constexpr Trans both[] = {Trans::no, Trans::yes};
@@ -100,6 +108,7 @@ void check_shape(const char* name, Product<T> product, Index m, Index n, Index k
 
 template <class T>
 void check_product(const char* name, Product<T> product) {
+  const detail::ThreadsScope one(1);
   const Index sizes[] = {0, 1, 2, 3, 8, 17, 33};
   for (Index m : sizes)
     for (Index n : sizes)
@@ -173,8 +182,10 @@ TEST_CASE("the number of threads belongs to the thread") {
   int other = 0;
   std::thread([&] { other = blas_threads(); }).join();
   CHECK(other == 1);
+#ifndef UNROLL_TEST_TSAN  // which can not see how the threads inside the libraries wait for each other
   CHECK(right<float>(gemm<float>, Trans::no, Trans::yes, 200, 190, 180, 1.0f, 1.0f, 0));
   CHECK(right<double>(gemm<double>, Trans::yes, Trans::no, 200, 190, 180, 1.0, 0.0, 0));
+#endif
   CHECK(gemm_description().find("2 threads") != std::string::npos);
   CHECK(set_blas_threads(1) == 2);
   CHECK_THROWS_AS(set_blas_threads(0), ValueError);
