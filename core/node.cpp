@@ -20,6 +20,7 @@ void Node<T>::zero_grad(const Adjoint<T>& a) {
 
 template <class T>
 bool Node<T>::ready_by_base() {
+  if (parameter) return parameter->has_grad;
   if (state == GradState::ready) return true;
   if (!base || !base->ready_by_base()) return false;
   grad = base->grad + (value - base->value);
@@ -48,11 +49,19 @@ void Node<T>::ensure_memory() {
 
 template <class T>
 Adjoint<T> Node<T>::touch() {
-  if (parameter) parameter->touched_densely();
-  if (ready_by_base()) return {grad, row_stride, false};
+  if (parameter) {
+    const bool fresh = !parameter->has_grad;
+    parameter->touched_densely();
+    return {grad, row_stride, fresh};
+  }
+  if (ready_by_base()) {
+    if (base && base->parameter) base->parameter->touched_densely();
+    return {grad, row_stride, false};
+  }
   bool fresh;
   if (base && !part) {
-    // A view's region of its base must hold a sum, since other views may overlap it; unless the view is all of it.
+    // A view's region of its base must hold a sum, since other views may overlap it; unless the view is all
+    // of it.
     if (value == base->value && shape.size() == base->shape.size()) {
       const Adjoint<T> a = base->touch();
       grad = a.data;
@@ -76,6 +85,21 @@ T* Node<T>::touch_add() {
   const Adjoint<T> a = touch();
   if (a.fresh) zero_grad(a);
   return a.data;
+}
+
+template <class T>
+T* Node<T>::touch_rows() {
+  if (!parameter) return touch_add();
+  if (!parameter->has_grad && !parameter->grad_is_zero) {
+    zero_grad({grad, row_stride, true});
+    parameter->grad_is_zero = true;
+  }
+  return grad;
+}
+
+template <class T>
+void Node<T>::touched_row(Index row) {
+  if (parameter) parameter->touched_row(row);
 }
 
 template <class T>

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// What the tape holds: nodes (a value and its adjoint) and records (what backward runs). Ops are written with these;
-/// users of ops hold `Variable`s.
+/// What the tape holds: nodes (a value and its adjoint) and records (what backward runs). Ops are written
+/// with these; users of ops hold `Variable`s.
 
 #include <cstdint>
 #include <type_traits>
@@ -24,8 +24,9 @@ enum class GradState : std::uint8_t {
   ready,  ///< holds the sum of what has arrived so far
 };
 
-/// Adjoint memory handed to one writer. `fresh`: the content is undefined and the writer must set every element;
-/// otherwise it must add. That is what makes zeroing superfluous (and is the beta of a matrix product).
+/// Adjoint memory handed to one writer. `fresh`: the content is undefined and the writer must set every
+/// element; otherwise it must add. That is what makes zeroing superfluous (and is the beta of a matrix
+/// product).
 template <class T>
 struct Adjoint {
   T* data;
@@ -37,36 +38,48 @@ struct Adjoint {
 
 /// A tensor on the tape: `rows` rows of `cols` contiguous elements, `row_stride` apart.
 ///
-/// A view (`base` set) shares values and adjoints with the node it looks into, so that slicing records nothing.
-/// Views that together cover their base without overlapping are `part`s: each has an adjoint state of its own and the
-/// first writer of a part overwrites it. Values of a time loop are parts of a slab (see `Loop`).
+/// A view (`base` set) shares values and adjoints with the node it looks into, so that slicing records
+/// nothing. Its base is never a mere view itself. Views that together cover their base without overlapping
+/// are `part`s: each has an adjoint state of its own and the first writer of a part overwrites it. Values of
+/// a time loop are parts of a slab (see `Loop`).
+///
+/// The adjoint of a leaf is its parameter's gradient, which may be cleared at any time before backward:
+/// whether anything has arrived there, the parameter knows (`has_grad`), not `state`.
 template <class T>
 struct Node {
   T* value = nullptr;
   T* grad = nullptr;
-  Node* base = nullptr;        // whose adjoint memory this node shares
-  Node* parts = nullptr;       // first of the parts that cover this node
-  Node* next_part = nullptr;   // the next part of the same base
+  Node* base = nullptr;       // whose adjoint memory this node shares
+  Node* parts = nullptr;      // first of the parts that cover this node
+  Node* next_part = nullptr;  // the next part of the same base
   Tape<T>* tape = nullptr;
   ParameterStorage<T>* parameter = nullptr;  // set on leaves
+  void* deferred = nullptr;  // products put off until all uses of a weight were met (ops/linear.cpp)
   Index row_stride = 0;
   Shape shape;
   GradState state = GradState::none;
   bool requires_grad = false;
   bool part = false;
   bool is_zero = false;  // the value is known to be all zeros (initial states): products with it are skipped
+  std::uint8_t depth = 0;  // of parts within parts: bounded, since what walks them is recursive
 
   Index rows() const { return shape.rows(); }
   Index cols() const { return shape.cols(); }
   bool contiguous() const { return row_stride == cols() || rows() <= 1; }
 
-  /// True when this node may be cut into parts: it has none yet and its adjoint memory overlaps no other view's.
-  bool divisible() const { return !parts && (!base || part) && !parameter; }
+  static constexpr int max_depth = 16;
+  /// True when this node may be cut into parts: it has none yet and its adjoint memory overlaps no other
+  /// view's.
+  bool divisible() const { return !parts && (!base || part) && !parameter && depth < max_depth; }
 
   /// The adjoint, to be written (fresh) or added to.
   Adjoint<T> touch();
   /// The adjoint, zeroed if nothing has arrived, to be added to.
   T* touch_add();
+  /// The same for a writer that adds to single rows and calls `touched_row` for each of them: the gradient of
+  /// a parameter then counts as zero in all other rows.
+  T* touch_rows();
+  void touched_row(Index row);
   /// The finished adjoint, or null when nothing arrived. For the op that made this node, in backward.
   T* arrived();
 

@@ -173,11 +173,12 @@ detail::Node<T>* Tape<T>::new_node(const Shape& shape, bool requires_grad) {
 template <class T>
 detail::Node<T>* Tape<T>::new_view(Node* base, T* value, const Shape& shape, Index row_stride) {
   Node* node = bare_node();
-  node->base = base;
+  // The view of a view looks into the same memory as that: a long chain of them stays flat.
+  node->base = base->base && !base->part ? base->base : base;
   node->value = value;
   node->shape = shape;
   node->row_stride = row_stride;
-  node->requires_grad = base->requires_grad;
+  node->requires_grad = base->requires_grad && frame_.recording;
   node->is_zero = base->is_zero;
   return node;
 }
@@ -185,8 +186,10 @@ detail::Node<T>* Tape<T>::new_view(Node* base, T* value, const Shape& shape, Ind
 template <class T>
 detail::Node<T>* Tape<T>::new_part(Node* base, bool divisible, T* value, const Shape& shape, Index row_stride) {
   Node* node = new_view(base, value, shape, row_stride);
-  if (divisible) {
+  // A part made in an Evaluation would not outlive it, and its base, perhaps of the Recording around it, would.
+  if (divisible && frame_.recording) {
     node->part = true;
+    node->depth = static_cast<std::uint8_t>(base->depth + 1);
     node->next_part = base->parts;
     base->parts = node;
   }
@@ -232,7 +235,6 @@ detail::Node<T>* Tape<T>::leaf(const Parameter<T>& parameter) {
   storage.ensure_grad();
   node->parameter = &storage;
   node->grad = storage.grad;
-  node->state = storage.has_grad ? detail::GradState::ready : detail::GradState::raw;
   return node;
 }
 
@@ -251,7 +253,7 @@ void Tape<T>::backward(const Variable<T>& loss) {
   if (!node->requires_grad)
     throw NotRecordedError("[backward] no parameter and no differentiable input led to the loss; expected an operation on one");
   frame_.backward_done = true;
-  node->touch_add()[0] = T(1);
+  node->touch_add()[0] += T(1);  // adds: the loss may be a parameter with a gradient already
   for (detail::Record* r = frame_.last; r; r = r->previous) r->backward(r);
 }
 
