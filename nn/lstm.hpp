@@ -1,0 +1,56 @@
+#pragma once
+/// \file
+/// The long short-term memory cell.
+
+#include <utility>
+
+#include "unroll/nn/cell.hpp"
+#include "unroll/nn/recurrent_weights.hpp"
+#include "unroll/ops/layout.hpp"
+#include "unroll/ops/map.hpp"
+
+namespace unroll {
+
+/// State of an LSTM: what it puts out, and its memory. Both (B, H).
+template <class T = float>
+struct LSTMState {
+  Variable<T> h, c;
+  void each(auto&& visit) { visit("h", h), visit("c", c); }
+};
+
+struct LSTMCellOptions {
+  Biases biases = Biases::two;
+};
+
+/// Long short-term memory (Hochreiter and Schmidhuber, 1997; with the forget gate of Gers et al., 2000).
+///
+///     i = sigmoid(W_ii x + b_ii + W_hi h + b_hi)        f = sigmoid(W_if x + b_if + W_hf h + b_hf)
+///     g = tanh(W_ig x + b_ig + W_hg h + b_hg)           o = sigmoid(W_io x + b_io + W_ho h + b_ho)
+///     c' = f * c + i * g                                h' = o * tanh(c')
+///
+/// x (B, I), h and c (B, H). Parameters as torch.nn.LSTMCell: gates stacked in the order i, f, g, o.
+template <class T = float>
+class LSTMCell : public RecurrentWeights<T> {
+ public:
+  using scalar = T;
+  using state = LSTMState<T>;
+
+  LSTMCell(Index input_size, Index hidden_size, Rng& rng, LSTMCellOptions options = {})
+      : RecurrentWeights<T>("LSTMCell", 4, input_size, hidden_size, rng, options.biases) {}
+
+  Index output_size() const { return this->hidden_size(); }
+  Variable<T> project(Variable<T> x) const { return this->from_input_both_biases(x); }
+  state step(Variable<T> px, const state& s) const {
+    const auto [xi, xf, xg, xo] = chunk<4>(px);
+    const auto [hi, hf, hg, ho] = chunk<4>(this->from_state(s.h));
+    const auto [h, c] = map(
+        [](auto xi, auto xf, auto xg, auto xo, auto hi, auto hf, auto hg, auto ho, auto c) {
+          const auto c_next = sigmoid(xf + hf) * c + sigmoid(xi + hi) * tanh(xg + hg);
+          return std::pair(sigmoid(xo + ho) * tanh(c_next), c_next);
+        },
+        xi, xf, xg, xo, hi, hf, hg, ho, s.c);
+    return {h, c};
+  }
+};
+
+}  // namespace unroll

@@ -1,0 +1,231 @@
+#pragma once
+/// \file
+/// What a module is, and what can be done with any: list, count, summarise, clone, copy, freeze.
+///
+/// A module is a plain struct that names its members:
+///
+///     struct Tagger {
+///       Embedding<> words;
+///       Rnn<LSTMCell<>> encoder;
+///       Linear<> output;
+///       double dropout = 0.3;
+///       using scalar = float;
+///       void each(auto&& visit) {
+///         visit("words", words), visit("encoder", encoder), visit("output", output), visit("dropout", dropout);
+///       }
+///     };
+///
+/// Members may be Parameters, modules, hyper-parameters (numbers, bools, enums, strings), and std::vector, std::array,
+/// std::optional or std::unique_ptr of modules or Parameters. Names nest with dots: "encoder.cell.weight_ih"; elements
+/// of a vector are numbered: "layers.0.cell.weight_ih".
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "unroll/core/error.hpp"
+#include "unroll/core/parameter.hpp"
+#include "unroll/core/parameter_list.hpp"
+
+namespace unroll {
+
+namespace detail {
+
+struct AnyVisitor {
+  template <class X>
+  void operator()(const char*, X&) const {}
+};
+
+template <class M>
+concept NamesMembers = requires(std::remove_const_t<M>& m) { m.each(AnyVisitor{}); };
+
+template <class X>
+inline constexpr bool is_parameter = false;
+template <class T>
+inline constexpr bool is_parameter<Parameter<T>> = true;
+
+template <class X>
+inline constexpr bool is_sequence = false;
+template <class X, class A>
+inline constexpr bool is_sequence<std::vector<X, A>> = true;
+template <class X, std::size_t N>
+inline constexpr bool is_sequence<std::array<X, N>> = true;
+
+template <class X>
+inline constexpr bool is_optional = false;
+template <class X>
+inline constexpr bool is_optional<std::optional<X>> = true;
+template <class X, class D>
+inline constexpr bool is_optional<std::unique_ptr<X, D>> = true;
+
+template <class X>
+inline constexpr bool is_hyper_parameter =
+    std::is_arithmetic_v<X> || std::is_enum_v<X> || std::is_same_v<X, std::string>;
+
+template <class X>
+inline constexpr bool not_a_member = false;
+
+/// Calls `visit(name, x)` for every Parameter and every hyper-parameter under `x`, depth first.
+template <class X, class F>
+void visit_tree(const std::string& name, X& x, F& visit) {
+  using Bare = std::remove_const_t<X>;
+  if constexpr (is_parameter<Bare> || is_hyper_parameter<Bare>) {
+    visit(name, x);
+  } else if constexpr (is_sequence<Bare>) {
+    for (std::size_t i = 0; i < x.size(); ++i) visit_tree(name + "." + std::to_string(i), x[i], visit);
+  } else if constexpr (is_optional<Bare>) {
+    if (x) visit_tree(name, *x, visit);
+  } else if constexpr (NamesMembers<Bare>) {
+    // Users write one `each`, without const; a const module is handed on as const here.
+    const_cast<Bare&>(x).each([&](const char* member, auto& y) {
+      using Y = std::remove_reference_t<decltype(y)>;
+      using As = std::conditional_t<std::is_const_v<X>, const Y, Y>;
+      visit_tree<As>(name.empty() ? std::string(member) : name + "." + member, y, visit);
+    });
+  } else {
+    static_assert(not_a_member<X>,
+                  "a member named in each() is no module (it has no each(visit)), no Parameter and no hyper-parameter");
+  }
+}
+
+template <class M>
+struct ScalarOf {
+  using type = float;
+};
+template <class M>
+  requires requires { typename M::scalar; }
+struct ScalarOf<M> {
+  using type = typename M::scalar;
+};
+
+std::string hyper_parameter_text(const std::string& value);
+template <class X>
+std::string hyper_parameter_text(const X& value) {
+  if constexpr (std::is_enum_v<X>) {
+    return std::to_string(static_cast<long long>(value));
+  } else if constexpr (std::is_same_v<X, bool>) {
+    return value ? "true" : "false";
+  } else {
+    return std::to_string(value);
+  }
+}
+
+}  // namespace detail
+
+/// A struct with `each(visit)`, which calls `visit(name, member)` for its members.
+template <class M>
+concept Module = detail::NamesMembers<M>;
+
+/// The scalar of a module: its member type `scalar`, float when it has none.
+template <class M>
+using scalar_of = typename detail::ScalarOf<std::remove_cvref_t<M>>::type;
+
+/// Every trainable tensor of a module with its dotted name, in the order of `each`. A tensor that is used in several
+/// places (tied) is listed once, under the first name.
+template <class T, class M>
+std::vector<NamedParameter<T>> parameters_of(const M& module) {
+  std::vector<NamedParameter<T>> list;
+  auto visit = [&]<class X>(const std::string& name, const X& x) {
+    if constexpr (detail::is_parameter<X>) {
+      static_assert(std::is_same_v<typename X::value_type, T>,
+                    "a module holds Parameters of another scalar than it says: add `using scalar = ...;` to it");
+      if (!x.defined()) return;
+      for (const auto& p : list)
+        if (p.storage == x.share()) return;
+      list.push_back({name, x.share()});
+    }
+  };
+  detail::visit_tree("", module, visit);
+  return list;
+}
+template <class M>
+auto parameters(const M& module) {
+  static_assert(Module<M> || detail::is_parameter<M> || detail::is_sequence<M>,
+                "parameters() takes a module: a struct with `void each(auto&& visit) { visit(\"name\", member); ... }`");
+  return parameters_of<scalar_of<M>>(module);
+}
+
+/// Number of trainable numbers, tied ones counted once.
+template <class M>
+Index parameter_count(const M& module) {
+  Index n = 0;
+  for (const auto& p : parameters(module)) n += p.storage->shape.size();
+  return n;
+}
+
+/// Hyper-parameters with their dotted names, as text.
+template <class M>
+std::vector<std::pair<std::string, std::string>> hyper_parameters(const M& module) {
+  std::vector<std::pair<std::string, std::string>> list;
+  auto visit = [&]<class X>(const std::string& name, const X& x) {
+    if constexpr (detail::is_hyper_parameter<X>) list.emplace_back(name, detail::hyper_parameter_text(x));
+  };
+  detail::visit_tree("", module, visit);
+  return list;
+}
+
+namespace detail {
+struct SummaryRow {
+  std::string name, shape;
+  Index count;
+};
+std::string summary_table(const std::vector<SummaryRow>& rows,
+                          const std::vector<std::pair<std::string, std::string>>& hyper_parameters);
+}  // namespace detail
+
+/// A table of all parameters (name, shape, count), their total, and the hyper-parameters.
+template <class M>
+std::string summary(const M& module) {
+  std::vector<detail::SummaryRow> rows;
+  for (const auto& p : parameters(module))
+    rows.push_back({p.name, p.storage->shape.str(), p.storage->shape.size()});
+  return detail::summary_table(rows, hyper_parameters(module));
+}
+
+/// A module of the same values with tensors of its own; tensors tied in the original are tied in the copy.
+template <class M>
+M clone(const M& module) {
+  static_assert(std::is_copy_constructible_v<M>, "clone() needs a module whose members can all be copied");
+  const detail::CloneScope copies_are_meant;
+  return M(module);
+}
+
+/// Copies every parameter's value from one module to another by name, converting between scalars: a float model into a
+/// double one for a gradient check. Throws ValueError when a name is missing on either side, ShapeError when two shapes
+/// of one name differ; then nothing has been changed.
+template <class From, class To>
+void copy_parameters(const From& from, To& to) {
+  const auto source = parameters(from);
+  const auto target = parameters(to);
+  const auto missing = [](const std::string& name, const char* side) {
+    return ValueError("[copy_parameters] '" + name + "' is missing in the module copied " + side);
+  };
+  for (const auto& s : source)
+    if (std::ranges::none_of(target, [&](const auto& t) { return t.name == s.name; })) throw missing(s.name, "to");
+  for (const auto& t : target) {
+    const auto s = std::ranges::find_if(source, [&](const auto& p) { return p.name == t.name; });
+    if (s == source.end()) throw missing(t.name, "from");
+    if (!(s->storage->shape == t.storage->shape))
+      throw ShapeError("[copy_parameters] '" + t.name + "' has shape " + s->storage->shape.str() + " in the source, " +
+                       t.storage->shape.str() + " in the target");
+  }
+  for (const auto& t : target) {
+    const auto s = std::ranges::find_if(source, [&](const auto& p) { return p.name == t.name; });
+    using U = std::remove_reference_t<decltype(*t.storage->value)>;
+    for (Index i = 0; i < t.storage->shape.size(); ++i) t.storage->value[i] = static_cast<U>(s->storage->value[i]);
+    ++t.storage->version;
+  }
+}
+
+/// Takes a module's parameters out of training, or back in: see Parameter::freeze.
+template <class M>
+void freeze(M& module, bool frozen = true) {
+  for (auto& p : parameters(module)) p.storage->frozen = frozen;
+}
+
+}  // namespace unroll

@@ -1,0 +1,22 @@
+#pragma once
+/// \file
+/// The check of a layer's sizes, common to all constructors.
+
+#include <initializer_list>
+#include <string>
+#include <utility>
+
+#include "unroll/core/error.hpp"
+#include "unroll/core/shape.hpp"
+
+namespace unroll::detail {
+
+/// Throws ValueError naming the first size below 1.
+inline void check_sizes(const char* layer, std::initializer_list<std::pair<const char*, Index>> sizes) {
+  for (const auto& [name, size] : sizes)
+    if (size < 1)
+      throw ValueError(std::string("[") + layer + "] " + name + " is " + std::to_string(size) +
+                       "; expected at least 1");
+}
+
+}  // namespace unroll::detail
