@@ -94,12 +94,12 @@ void visit_tree(const std::string& name, X& x, F& visit) {
 }
 
 template <class M>
-struct ScalarOf {
+struct ModuleScalar {
   using type = float;
 };
 template <class M>
   requires requires { typename M::scalar; }
-struct ScalarOf<M> {
+struct ModuleScalar<M> {
   using type = typename M::scalar;
 };
 
@@ -123,7 +123,7 @@ concept Module = detail::NamesMembers<M>;
 
 /// The scalar of a module: its member type `scalar`, float when it has none.
 template <class M>
-using scalar_of = typename detail::ScalarOf<std::remove_cvref_t<M>>::type;
+using scalar_of = typename detail::ModuleScalar<std::remove_cvref_t<M>>::type;
 
 /// Every trainable tensor of a module with its dotted name, in the order of `each`. A tensor that is used in several
 /// places (tied) is listed once, under the first name.

@@ -5,9 +5,9 @@
 #include <array>
 #include <type_traits>
 
-#include "unroll/core/parameter.hpp"
 #include "unroll/core/variable.hpp"
 #include "unroll/ops/map_kernel.hpp"
+#include "unroll/ops/operand.hpp"
 
 namespace unroll {
 namespace detail {
@@ -22,15 +22,6 @@ extern template void map_on_tape(const char*, const MapKernels<float>&, const vo
                                  const Variable<float>*, int, Variable<float>*, int);
 extern template void map_on_tape(const char*, const MapKernels<double>&, const void*, std::size_t,
                                  const Variable<double>*, int, Variable<double>*, int);
-
-template <class T>
-Variable<T> as_variable(const Variable<T>& x) {
-  return x;
-}
-template <class T>
-Variable<T> as_variable(const Parameter<T>& x) {
-  return use(x);
-}
 
 }  // namespace detail
 
@@ -52,16 +43,16 @@ Variable<T> as_variable(const Parameter<T>& x) {
 /// else throws ShapeError.
 ///
 /// `Arch` is the instruction set that the calling file is compiled for; do not give it.
-template <class Arch = native_arch, class F, class First, class... Rest>
+template <class Arch = native_arch, class F, Tensor First, Tensor... Rest>
 auto map(F f, const First& first, const Rest&... rest) {
   static_assert(sizeof...(Rest) + 1 <= detail::max_map_inputs, "map takes at most 12 operands");
   static_assert(std::is_trivially_copyable_v<F> && std::is_trivially_destructible_v<F>,
                 "the lambda given to map may capture only plain numbers (it is kept on the tape)");
-  using T = typename decltype(detail::as_variable(first))::value_type;
+  using T = ScalarOf<First>;
   constexpr int n = static_cast<int>(sizeof...(Rest)) + 1;
   using Loops = detail::MapLoops<Arch, T, F, std::make_integer_sequence<int, n>>;
   static_assert(Loops::outputs <= detail::max_map_outputs, "the lambda given to map returns at most three values");
-  const Variable<T> inputs[] = {detail::as_variable(first), detail::as_variable(rest)...};
+  const Variable<T> inputs[] = {detail::operand(first), detail::operand(rest)...};
   std::array<Variable<T>, Loops::outputs> outputs;
   detail::map_on_tape<T>("map", detail::map_kernels<Arch, T, F, n>(), &f, sizeof(F), inputs, n, outputs.data(),
                          Loops::outputs);
