@@ -29,9 +29,9 @@ Backend choose(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, 
   const auto cblas_if = [](bool better) { return better ? Backend::cblas : Backend::dnnl; };
 
   // Vectors: gemv and ger of OpenBLAS while a call's cost counts, oneDNN after that.
-  if (m == 1) return cblas_if(work <= 16384);  // n = k = 64: 40 : 34; n = 128, k = 512: 41 : 49
-  if (n == 1) return cblas_if(work <= 2048);   // m = 512, k = 128: 26 : 42
-  if (k == 1) return cblas_if(work < 8192 || work >= 65536);  // m = 512, n = 128: 17 : 27; all 512: 24 : 14
+  if (m == 1) return cblas_if(work <= 16384);                // n = k = 64: 40 : 34; n = 128, k = 512: 41 : 49
+  if (n == 1) return cblas_if(work <= 2048);                 // m = 512, k = 128: 26 : 42
+  if (k == 1) return cblas_if(work < 4096 || work > 65536);  // m = 512, n = 128: 17 : 27; all 512: 24 : 14
 
   // OpenBLAS for AVX2 packs every product: only the tiny ones are cheaper than with oneDNN.
   if (!detail::cblas_has_small_kernels()) {
@@ -45,7 +45,8 @@ Backend choose(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, 
   if (transpose_b == Trans::no) return cblas_if(small || (transpose_a == Trans::yes && k <= 4));
   if (m < 4) return cblas_if(work <= 16384);          // 2 x 512 x 128: 70 : 83
   if (small && m * n <= 1200) return Backend::cblas;  // 8 x 128 x 128: 93 : 82; 8 x 512 x 128: 45 : 86
-  return cblas_if(m >= 16 && m <= 64 && n >= 512 && k >= 512);  // 32 x 512 x 512: 80 : 69
+  return cblas_if(m >= 16 && m <= 64 &&
+                  (k >= 512 || n <= 64));  // 32 x 512 x 512: 80 : 69; 32 x 64 x 256: 80 : 53
 }
 
 [[noreturn]] void refuse(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, Index lda,
@@ -90,6 +91,23 @@ template void gemm<float>(Trans, Trans, Index, Index, Index, float, const float*
                           float, float*, Index);
 template void gemm<double>(Trans, Trans, Index, Index, Index, double, const double*, Index, const double*,
                            Index, double, double*, Index);
+
+template <class T>
+void transpose_copy(Index m, Index n, const T* x, Index ldx, T* y, Index ldy) {
+  if (m < 0 || n < 0 || ldx < n || ldy < m)
+    throw ValueError("[transpose_copy] m=" + std::to_string(m) + " n=" + std::to_string(n) + " ldx=" +
+                     std::to_string(ldx) + " ldy=" + std::to_string(ldy) + "; expected ldx >= n, ldy >= m");
+  constexpr Index side = 16;  // a block reads and writes whole cache lines while they are at hand
+  for (Index i0 = 0; i0 < m; i0 += side)
+    for (Index j0 = 0; j0 < n; j0 += side) {
+      const Index rows = std::min(side, m - i0), cols = std::min(side, n - j0);
+      for (Index j = j0; j < j0 + cols; ++j)
+        for (Index i = i0; i < i0 + rows; ++i) y[j * ldy + i] = x[i * ldx + j];
+    }
+}
+
+template void transpose_copy<float>(Index, Index, const float*, Index, float*, Index);
+template void transpose_copy<double>(Index, Index, const double*, Index, double*, Index);
 
 std::string gemm_description() {
   std::string text;

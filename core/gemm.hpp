@@ -37,6 +37,18 @@ extern template void gemm<float>(Trans, Trans, Index, Index, Index, float, const
 extern template void gemm<double>(Trans, Trans, Index, Index, Index, double, const double*, Index,
                                   const double*, Index, double, double*, Index);
 
+/// y (n,m) = x^T for x (m,n), row-major with leading dimensions. Small products by a transposed B are up to
+/// twice as slow as by the same matrix stored the other way round, so a loop that multiplies by W^T many
+/// times does well to transpose W once. x and y must not overlap. Throws ValueError on a negative size or a
+/// leading dimension that is too small.
+///
+/// \tparam T float or double.
+template <class T>
+void transpose_copy(Index m, Index n, const T* x, Index ldx, T* y, Index ldy);
+
+extern template void transpose_copy<float>(Index, Index, const float*, Index, float*, Index);
+extern template void transpose_copy<double>(Index, Index, const double*, Index, double*, Index);
+
 /// How many threads one matrix product called from *this* thread may use; 1 unless `set_blas_threads` said
 /// otherwise.
 int blas_threads() noexcept;

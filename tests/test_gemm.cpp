@@ -176,6 +176,24 @@ TEST_CASE("misuse is a ValueError that says what was expected") {
       "[gemm] m=1 n=1 k=2147483648 lda=2147483648 ldb=1 ldc=1; expected at most 2147483647 each", ValueError);
 }
 
+TEST_CASE_TEMPLATE("transposed copies", T, float, double) {
+  for (Index m : {0, 1, 3, 16, 37})
+    for (Index n : {0, 1, 5, 32, 41})
+      for (Index pad : {0, 3}) {
+        const auto x = numbers<T>(m * (n + pad) + 1, 4);
+        std::vector<T> y(at(n * (m + pad) + 1), T(9));
+        transpose_copy(m, n, x.data(), n + pad, y.data(), m + pad);
+        bool ok = y.back() == T(9);
+        for (Index j = 0; j < n; ++j)
+          for (Index i = 0; i < m + pad; ++i)
+            ok = ok && y[at(j * (m + pad) + i)] == (i < m ? x[at(i * (n + pad) + j)] : T(9));
+        CHECK(ok);
+      }
+  T x[4] = {};
+  CHECK_THROWS_AS(transpose_copy(2, 2, x, 1, x, 2), ValueError);
+  CHECK_THROWS_AS(transpose_copy(2, 2, x, 2, x, 1), ValueError);
+}
+
 TEST_CASE("the number of threads belongs to the thread") {
   CHECK(blas_threads() == 1);
   CHECK(set_blas_threads(2) == 1);
