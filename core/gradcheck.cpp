@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "unroll/core/error.hpp"
-#include "unroll/core/finite_difference.hpp"
+#include "unroll/core/finite_difference_detail.hpp"
 
 namespace unroll {
 namespace {
@@ -41,21 +41,16 @@ class Signs {
 
 double power_of_two(double x) { return std::exp2(std::round(std::log2(x))); }
 
-// The length over which an element may be expected to matter: its own size, or the median size of its tensor
-// where that is larger (an element that happens to be near zero), or 1 in a tensor of zeros.
+// The length over which an element may be expected to matter: its own size, or the root mean square of its
+// tensor where that is larger (an element that happens to be near zero), or 1 in a tensor of zeros.
 std::vector<double> element_scales(std::span<const double> values) {
-  std::vector<double> sizes;
-  for (double v : values)
-    if (v != 0) sizes.push_back(std::abs(v));
-  double median = 1;
-  if (!sizes.empty()) {
-    const auto middle = sizes.begin() + static_cast<std::ptrdiff_t>(sizes.size() / 2);
-    std::nth_element(sizes.begin(), middle, sizes.end());
-    median = *middle;
-  }
+  double largest = 0, sum = 0;
+  for (double v : values) largest = std::max(largest, std::abs(v));
+  for (double v : values) sum += largest > 0 ? (v / largest) * (v / largest) : 0;  // squares may not overflow
+  const double typical = largest > 0 ? largest * std::sqrt(sum / static_cast<double>(values.size())) : 1;
   std::vector<double> scales;
   scales.reserve(values.size());
-  for (double v : values) scales.push_back(power_of_two(std::max({std::abs(v), median, 0x1p-1000})));
+  for (double v : values) scales.push_back(power_of_two(std::max({std::abs(v), typical, 0x1p-1000})));
   return scales;
 }
 
@@ -217,33 +212,44 @@ class Checker {
   }
   void restore(std::size_t tensor) { std::ranges::copy(saved_[tensor], tensors_[tensor].values.begin()); }
 
-  // Rounding error of the value near the point, all tensors moving at once: the smaller of two spacings,
-  // because what remains of the function itself falls with the fourth power of the spacing and rounding does
-  // not.
+  double own_size(std::size_t tensor, std::size_t i) const {
+    const double x = std::abs(saved_[tensor][i]);
+    return x != 0 ? x : scales_[tensor][i];
+  }
+
+  // Rounding error of the value near the point, all tensors moving at once. The widest spacing shows the most
+  // roundings, but also bends and kinks of the function; these rise steeply from one spacing to the next,
+  // rounding does not.
   void measure_noise() {
     Signs sign(options_.seed ^ 0x5eed);
     std::vector<std::vector<double>> d;
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      std::vector<double>& di = d.emplace_back(saved_[i]);
-      for (std::size_t j = 0; j < di.size(); ++j) di[j] = sign() * (di[j] != 0 ? di[j] : scales_[i][j]);
+      std::vector<double>& di = d.emplace_back(saved_[i].size());
+      for (std::size_t j = 0; j < di.size(); ++j) di[j] = sign() * own_size(i, j);
     }
     const detail::LineFunction line = [&](double& t) {
       for (std::size_t i = 0; i < d.size(); ++i) move(i, d[i], t);
       return evaluate();
     };
-    noise_ = 4 * std::min(detail::rounding_noise(line, 0, 0x1p-36), detail::rounding_noise(line, 0, 0x1p-44));
+    double sigma = detail::rounding_noise(line, 0, 0x1p-44);
+    for (double spacing : {0x1p-36, 0x1p-28, 0x1p-20}) {
+      const double wider = detail::rounding_noise(line, 0, spacing);
+      if (wider > 64 * std::max(sigma, options_.precision * std::abs(report_.value))) break;
+      sigma = std::max(sigma, wider);
+    }
+    noise_ = 4 * sigma;
     for (std::size_t i = 0; i < d.size(); ++i) restore(i);
   }
 
   LineSetting setting(double scale, double last_step, double slack) const {
     const double first = power_of_two(options_.eps) * scale;
-    return {report_.value, noise_, first, last_step, options_.rtol, slack};
+    return {report_.value, noise_, options_.precision, first, last_step, options_.rtol, slack};
   }
 
   double largest_effect(std::size_t tensor, const std::vector<double>& g) const {
     double largest = 0;
     for (std::size_t i = 0; i < g.size(); ++i)
-      largest = std::max(largest, std::abs(g[i] * scales_[tensor][i]));
+      largest = std::max(largest, std::abs(g[i] * own_size(tensor, i)));
     return largest;
   }
 
@@ -408,9 +414,10 @@ class Checker {
 };
 
 void check_arguments(std::span<const CheckedTensor> tensors, const GradcheckOptions& o) {
-  if (!(o.rtol > 0) || !(o.eps > 0) || o.projections < 1)
+  if (!(o.rtol > 0) || !(o.eps > 0) || !(o.precision > 0) || o.projections < 1)
     throw ValueError("[gradcheck] rtol " + std::to_string(o.rtol) + ", eps " + std::to_string(o.eps) +
-                     ", projections " + std::to_string(o.projections) + ": all three must be positive");
+                     ", precision " + std::to_string(o.precision) + ", projections " +
+                     std::to_string(o.projections) + ": all must be positive");
   for (const CheckedTensor& t : tensors)
     if (static_cast<Index>(t.values.size()) != t.shape.size())
       throw ShapeError("[gradcheck] '" + t.name + "' has " + std::to_string(t.values.size()) +

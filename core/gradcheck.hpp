@@ -44,6 +44,9 @@ struct GradcheckOptions {
   /// First step, relative to the size of the element (or of its tensor's median element where that is
   /// larger).
   double eps = 1e-3;
+  /// Relative rounding error of the value, at least; what is measured beyond that is added. A value that
+  /// passes through float somewhere needs 1e-7 here, and only large errors are then seen.
+  double precision = std::numeric_limits<double>::epsilon();
   /// Random projections instead of single elements: a few evaluations a tensor, whatever its size. A failing
   /// projection is halved until the element is found. Errors far below `rtol` times the tensor's gradient are
   /// missed.

@@ -485,6 +485,22 @@ TEST_CASE("non-finite inputs, values and gradients") {
   CHECK(verdict_of([&](double x) { return x == 1 ? 0 : nan; }, 0, 1) == Verdict::non_finite);
 }
 
+TEST_CASE("a value that passes through float needs its precision said") {
+  const auto f = [](const Vec& x) { return static_cast<double>(std::sin(static_cast<float>(x[0] * x[1]))); };
+  const auto g = [](const Vec& x) {
+    const double c = std::cos(x[0] * x[1]);
+    return Vec{c * x[1], c * x[0]};
+  };
+  for (bool fast : {false, true}) {
+    CHECK(gradcheck(f, g, {0.7, 1.3}, {.precision = 2e-7, .fast = fast}));
+    CHECK_FALSE(gradcheck(f,
+                          [&](const Vec& x) {
+                            return Vec{g(x)[0], g(x)[1] * 1.1};
+                          },
+                          {0.7, 1.3}, {.precision = 2e-7, .fast = fast}));
+  }
+}
+
 TEST_CASE("empty tensors, empty lists, bad arguments") {
   Vec none, two{1, 2};
   const auto value = [] { return 1.0; };

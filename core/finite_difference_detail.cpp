@@ -1,4 +1,4 @@
-#include "unroll/core/finite_difference.hpp"
+#include "unroll/core/finite_difference_detail.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,13 +10,10 @@ namespace unroll::detail {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double ulp = std::numeric_limits<double>::epsilon();
-// Each step is a quarter of the one before: a central difference then gains a factor of 16 in truncation
-// error.
+// Each step is a quarter of the one before, which cuts the truncation error of a central difference by 16.
 constexpr double shrink = 0.25;
-constexpr int max_smaller =
-    34;                         // down to 2^-68 of the first step, for functions far steeper than their input
-constexpr int max_larger = 10;  // up to 2^20 of it, for slopes drowned in rounding
+constexpr int max_smaller = 50;  // down to 2^-100 of the first step: some functions are that steep
+constexpr int max_larger = 10;   // up to 2^20 of it, for slopes drowned in rounding
 
 // A pair of evaluations at +-h.
 struct Level {
@@ -49,8 +46,9 @@ class Ladder {
     // measured, and once it is known larger steps may be the better ones.
     for (double measured_at = 0; !slope.agrees && slope.finite && best_step_ > measured_at;) {
       measured_at = best_step_;
-      for (double side : {1.0, -1.0})
-        noise_ = std::max(noise_, 4 * rounding_noise(f_, side * measured_at, measured_at * 0x1p-30));
+      for (double at : {measured_at, -measured_at})
+        noise_ = std::max(noise_, 4 * std::min(rounding_noise(f_, at, -at * 0x1p-6),
+                                               rounding_noise(f_, at, -at * 0x1p-10)));
       for (Level& level : levels_) update_noise(level);
       step_up();
       slope = conclude();
@@ -78,7 +76,7 @@ class Ladder {
   void update_noise(Level& level) const {
     const double right = level.right_finite ? std::abs(level.value_right) : 0;
     const double left = level.left_finite ? std::abs(level.value_left) : 0;
-    level.noise = std::max(noise_, ulp * std::max({std::abs(set_.value), right, left})) / level.h;
+    level.noise = std::max(noise_, set_.precision * std::max({std::abs(set_.value), right, left})) / level.h;
   }
 
   // A kink between -h and h of both levels: the slopes differ and the difference does not shrink with the
@@ -86,7 +84,7 @@ class Ladder {
   bool kinked(std::size_t i) const {
     const Level &large = levels_[i], &small = levels_[i + 1];
     if (!large.finite() || !small.finite()) return false;
-    return small.jump() > 0.4 * large.jump() && small.jump() > 8 * small.noise &&
+    return small.jump() > 0.4 * large.jump() && small.jump() > 16 * small.noise &&
            small.jump() > set_.rtol * std::max(std::abs(small.left), std::abs(small.right));
   }
 
@@ -139,7 +137,7 @@ class Ladder {
       const double value = (gain * slope(c) - slope(b)) / (gain - 1);
       const double noise = noise_factor * c.noise;
       // The last term guards against two extrapolations that meet by chance.
-      const double error = std::abs(value - before) + std::abs(value - slope(c)) / 1000 + noise;
+      const double error = 2 * std::abs(value - before) + std::abs(value - slope(c)) / 1000 + noise;
       if (error < best.error) {
         best = {value, error, noise};
         best_step_ = a.h;
@@ -179,13 +177,21 @@ class Ladder {
     }
   }
 
+  // At the three largest steps the function's bending shows clearly above its rounding.
+  bool truncated_at_top() const {
+    if (levels_.size() < 3) return false;
+    const double before = (16 * levels_[1].central - levels_[0].central) / 15;
+    const double after = (16 * levels_[2].central - levels_[1].central) / 15;
+    return std::abs(after - before) > 16 * levels_[2].noise;
+  }
+
   // Larger steps, while rounding is what limits the estimate.
   void step_up() {
     for (int i = larger_; i < max_larger; ++i) {
       const Estimate now = central();
       const bool settled =
           now.error <= std::max(set_.rtol * scale(now.value), std::abs(now.value - analytic_) / 8);
-      if (settled || now.noise < now.error / 2 || kinked(0) || !levels_[0].finite()) return;
+      if (settled || truncated_at_top() || kinked(0) || !levels_[0].finite()) return;
       try {
         const Level larger = sample(levels_.front().h / shrink);
         if (!larger.finite()) return;
@@ -222,9 +228,12 @@ class Ladder {
       const Estimate &low = r.value < l.value ? r : l, &high = r.value < l.value ? l : r;
       e.value = std::clamp(analytic_, low.value, high.value);
       e.error = analytic_ < low.value ? low.error : analytic_ > high.value ? high.error : 0;
+    } else if (!central_known && both) {
+      // Too ragged for extrapolation at any step: the smallest one, which may be off by what its two sides
+      // differ.
+      e = {levels_.back().central, levels_.back().jump() + levels_.back().noise, 0};
     } else if (!central_known) {
-      // The function exists on one side only, or is too ragged for anything but its better side.
-      e = r.error < l.error ? r : l;
+      e = r.error < l.error ? r : l;  // the function exists on one side only
       best_step_ = step;
     }
     slope.value = e.value;

@@ -14,6 +14,7 @@ using LineFunction = std::function<double(double& t)>;
 struct LineSetting {
   double value = 0;       ///< f at t = 0
   double noise = 0;       ///< bound of the rounding error of f
+  double precision = 0;   ///< the same relative to |f|, at least
   double first_step = 0;  ///< h of the first difference
   double last_step = 0;   ///< smallest h that x can still represent
   double rtol = 0;        ///< relative tolerance
