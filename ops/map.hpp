@@ -51,6 +51,7 @@ auto map(F f, const First& first, const Rest&... rest) {
   using T = ScalarOf<First>;
   constexpr int n = static_cast<int>(sizeof...(Rest)) + 1;
   using Loops = detail::MapLoops<Arch, T, F, std::make_integer_sequence<int, n>>;
+  static_assert(alignof(F) <= alignof(void*), "the lambda given to map may capture only plain numbers");
   static_assert(Loops::outputs <= detail::max_map_outputs, "the lambda given to map returns at most three values");
   const Variable<T> inputs[] = {detail::operand(first), detail::operand(rest)...};
   std::array<Variable<T>, Loops::outputs> outputs;
