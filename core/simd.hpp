@@ -55,10 +55,12 @@ struct avx2_arch {};    ///< 8 floats, AVX2 and FMA
 struct avx512_arch {};  ///< 16 floats, AVX-512 F, CD, DQ, BW
 struct neon64_arch {};  ///< 4 floats, 64-bit ARM
 
-/// The widest instruction set that this file is compiled for.
+/// The widest instruction set that this file is compiled for. Without optimization g++ cannot compile xsimd
+/// 8's AVX-512 functions (intrinsics that are macros there), so it gets AVX2.
 #if !UNROLL_HAS_XSIMD
 using native_arch = scalar_arch;
-#elif defined(__AVX512F__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && defined(__AVX512BW__)
+#elif defined(__AVX512F__) && defined(__AVX512CD__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && \
+    (defined(__OPTIMIZE__) || defined(__clang__))
 using native_arch = avx512_arch;
 #elif defined(__AVX2__) && defined(__FMA__)
 using native_arch = avx2_arch;

@@ -183,8 +183,10 @@ UNROLL_INLINE Lane<T, Arch> erf(Lane<T, Arch> x) {
   if constexpr (L::scalar) {
     return detail::scalar_erf(x.raw);
   } else {
-    // erf(6) rounds to 1; xsimd's overflows to NaN far beyond.
-    return L(detail::wide::erf(detail::at_least(T(-6), detail::at_most(T(6), x)).raw));
+    // erf(6) rounds to 1. Far beyond xsimd's overflows to NaN, and on NaN it converts NaN to an integer.
+    const L a = detail::at_least(T(-6), detail::at_most(T(6), x));
+    const auto known = a == a;
+    return select(known, L(detail::wide::erf(select(known, a, T(0)).raw)), x);
   }
 }
 
@@ -258,10 +260,13 @@ UNROLL_INLINE Lane<T, Arch> pow(Lane<T, Arch> x, Lane<T, Arch> y) {
   if constexpr (L::scalar) {
     return detail::scalar_pow(x.raw, y.raw);
   } else {
-    // xsimd 8 takes every power of 0 for 0.
+    // xsimd 8 takes every power of 0 for 0, and converts NaN to an integer.
     const L at_zero = select(y < T(0), T(__builtin_inf()), T(0));
-    const L power = select(x == T(0), at_zero, L(detail::wide::pow(x.raw, y.raw)));
-    return select(y == T(0), T(1), select(x != x || y != y, x + y, power));
+    const auto known = x == x && y == y;
+    const auto regular = known && x != T(0) && y != T(0);
+    const L power(detail::wide::pow(select(regular, x, T(1)).raw, select(regular, y, T(1)).raw));
+    const L nonzero_power = select(x == T(0), at_zero, power);
+    return select(y == T(0), T(1), select(known, nonzero_power, x + y));
   }
 }
 
