@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The parameters of a module as a list: what optimizers, checkpoints and gradient checks are given.
+/// What `parameters(module)` gives and optimizers take.
 
 #include <memory>
 #include <string>
@@ -10,17 +10,15 @@
 
 namespace unroll {
 
-/// A trainable tensor and the dotted path of the members that lead to it ("encoder.cell.weight_ih"). Shares ownership
-/// of the tensor: the list stays good when the module moves or dies.
-template <class T = float>
+/// A trainable tensor and the dotted name a module knows it by ("encoder.cell.weight_ih"). Shares ownership.
+template <class T>
 struct NamedParameter {
   std::string name;
   std::shared_ptr<ParameterStorage<T>> storage;
 };
 
-/// In the order of the members. A tied tensor may be listed under each of its names; whoever steps or counts looks at
-/// `storage`.
-template <class T = float>
+/// Trainable tensors in the order in which modules name them, each once.
+template <class T>
 using ParameterList = std::vector<NamedParameter<T>>;
 
 }  // namespace unroll
