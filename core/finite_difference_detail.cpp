@@ -79,8 +79,7 @@ class Ladder {
     level.noise = std::max(noise_, set_.precision * std::max({std::abs(set_.value), right, left})) / level.h;
   }
 
-  // A kink between -h and h of both levels: the slopes differ and the difference does not shrink with the
-  // step.
+  // A kink between -h and h of both levels: the slopes differ and the difference does not shrink with h.
   bool kinked(std::size_t i) const {
     const Level &large = levels_[i], &small = levels_[i + 1];
     if (!large.finite() || !small.finite()) return false;
@@ -124,8 +123,7 @@ class Ladder {
     return 0;
   }
 
-  // Best extrapolation among three neighbouring levels; `order` 2 for central differences, 1 for one-sided
-  // ones.
+  // Best extrapolation among three neighbouring levels; `order` 2 for central differences, else 1.
   template <class Slope, class Usable>
   Estimate best(std::size_t from, double order, double noise_factor, Slope slope, Usable usable) {
     Estimate best;
@@ -229,8 +227,7 @@ class Ladder {
       e.value = std::clamp(analytic_, low.value, high.value);
       e.error = analytic_ < low.value ? low.error : analytic_ > high.value ? high.error : 0;
     } else if (!central_known && both) {
-      // Too ragged for extrapolation at any step: the smallest one, which may be off by what its two sides
-      // differ.
+      // Too ragged for extrapolation at any step: the smallest, off by what its sides differ.
       e = {levels_.back().central, levels_.back().jump() + levels_.back().noise, 0};
     } else if (!central_known) {
       e = r.error < l.error ? r : l;  // the function exists on one side only

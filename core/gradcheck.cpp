@@ -16,8 +16,7 @@ using detail::LineSetting;
 using detail::LineSlope;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-// Rounding that an analytic gradient may carry, relative to the largest effect (gradient times size) in its
-// tensor.
+// Rounding that an analytic gradient may carry, relative to the largest gradient times input of its tensor.
 constexpr double analytic_rounding = 0x1p-49;
 
 // Splitmix64: a check draws few numbers and must not depend on anything.

@@ -1,29 +1,29 @@
 #pragma once
 /// \file
-/// Gradient check for any function in double precision, whatever computes its gradient. Nothing here knows
-/// the tape.
+/// Gradient check for any function in double, whatever computes its gradient. Nothing here knows the tape.
 ///
-/// The rule, in ten lines:
-/// 1. The slope of each element is measured by central differences at steps h, h/4, h/16..., extrapolated to
-/// h = 0.
-/// 2. The measurement comes with its own error bound, `resolution`: how much the extrapolation still moves,
-/// plus
-///    the rounding of the function (measured, and at least 2^-52 |f|) divided by the step.
-/// 3. Steps start at `eps` times the size of the element. They shrink while the function bends or has a kink
-///    within them, and grow while rounding drowns the slope, so that the bound becomes as small as it can be.
-/// 4. An element is right when |analytic - numeric| <= rtol * max(|analytic|, |numeric|) + resolution.
-///    There is no absolute bar: values of 1e-9 where the code returns zero are wrong, zero against zero is
-///    right.
-/// 5. Where even the best step cannot tell the slope from zero the element counts as `unresolved`; all of
-/// those
-///    of a tensor are checked once more as one sum along the signs of the analytic gradient, and shown.
-/// 6. Where left and right slopes differ by more than their error the point is a kink: it passes when the
-/// analytic
-///    value lies between them, ends included (any such value is a subgradient), and is shown; otherwise
-///    wrong.
-/// 7. Two evaluations at one point must agree to the bit, before and after: otherwise nondeterministic, no
-/// pass.
-/// 8. A NaN or infinity in the inputs, the value or the gradient is non-finite, no pass.
+/// The rule:
+/// 1. The slope of each element is measured by central differences at steps h, h/4, h/16...,
+///    extrapolated to h = 0.
+/// 2. The measurement has a bound of its own error, `resolution`: how much the extrapolation still
+///    moves, plus the rounding error of the function (measured, and at least 2^-52 |f|) divided by the
+///    step.
+/// 3. Steps start at `eps` times the size of the element. They shrink while the function bends or has
+///    a kink within them and grow while rounding drowns the slope, so that the bound becomes as small
+///    as it can be.
+/// 4. An element is right when |analytic - numeric| <= rtol * max(|analytic|, |numeric|) + resolution,
+///    and a rounding allowance of 2^-49 of the largest gradient times input in its tensor. There is no
+///    absolute bar: zero where the truth is 1e-9 is wrong, zero where it is zero is right.
+/// 5. Elements whose slope even the best step cannot tell from zero are counted as `unresolved` and
+///    shown; all those of a tensor are checked once more as one sum along the signs of the analytic
+///    gradient.
+/// 6. Where left and right slopes differ by more than their error the point is a kink. It passes, and
+///    is shown, when the analytic value lies between them, ends included: any such value is a
+///    subgradient. Otherwise it is wrong. A kink beside the point is none: smaller steps leave it
+///    outside.
+/// 7. Two evaluations at one point must agree to the bit, before and after; otherwise
+///    nondeterministic: fails.
+/// 8. A NaN or infinity in inputs, value or gradient is non-finite: fails.
 
 #include <cstdint>
 #include <functional>
@@ -41,8 +41,8 @@ namespace unroll {
 struct GradcheckOptions {
   /// Largest relative difference between a right gradient and the measured one.
   double rtol = 1e-6;
-  /// First step, relative to the size of the element (or of its tensor's median element where that is
-  /// larger).
+  /// First step, relative to the size of the element (to its tensor's root mean square where that is larger,
+  /// to 1 in a tensor of zeros).
   double eps = 1e-3;
   /// Relative rounding error of the value, at least; what is measured beyond that is added. A value that
   /// passes through float somewhere needs 1e-7 here, and only large errors are then seen.
@@ -74,7 +74,7 @@ struct TensorReport {
   bool measured = false;
   /// Elements the differences could not tell from zero even at the best step (rule 5).
   Index unresolved = 0;
-  /// Worst element, row-major; -1 for an empty tensor and for a projection that could not be narrowed to one.
+  /// Worst element, row-major; -1 for an empty tensor and where the numbers belong to a projection or a sum.
   Index worst_index = -1;
   /// The same element by its position in `shape`; empty for a scalar.
   std::vector<Index> worst_position;
@@ -87,12 +87,11 @@ struct TensorReport {
   std::string note;
 };
 
-/// Result of a check: true when every tensor passes. `CHECK(gradcheck(...))` of doctest prints it when it
-/// fails.
+/// Result of a check: true when every tensor passes. `CHECK(gradcheck(...))` of doctest prints it.
 struct GradcheckReport {
   std::vector<TensorReport> tensors;
-  /// What is wrong with the value itself: ok, nondeterministic or non_finite; the tensors are then not
-  /// measured.
+  /// What is wrong with the value itself: ok, nondeterministic or non_finite; the tensors are then
+  /// unmeasured.
   Verdict value_verdict = Verdict::ok;
   /// In words, when `value_verdict` is not ok.
   std::string value_note;
@@ -102,8 +101,7 @@ struct GradcheckReport {
 
   /// The worst of all.
   Verdict verdict() const;
-  /// The tensor to look at: the worst verdict, of those the largest error / tolerance. Null when there is
-  /// none.
+  /// The tensor to look at: the worst verdict, of those the largest error / tolerance. May be null.
   const TensorReport* worst() const;
   /// Passes: `ok`, or `kink` with every analytic value between the slopes.
   bool ok() const { return verdict() <= Verdict::kink; }
