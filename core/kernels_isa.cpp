@@ -1,0 +1,197 @@
+// The shared loops, compiled once per instruction set. Those that are written plainly are vectorised by the
+// compiler.
+
+#include "unroll/core/kernels.hpp"
+#include "unroll/core/simd.hpp"
+
+namespace unroll::detail::UNROLL_ISA {
+namespace {
+
+using Index = std::int64_t;
+
+template <class T>
+void add_into(T* y, const T* x, Index n) {
+  for (Index i = 0; i < n; ++i) y[i] += x[i];
+}
+
+template <class T>
+void axpy(T* y, T a, const T* x, Index n) {
+  for (Index i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+template <class T>
+void scale(T* y, T a, Index n) {
+  for (Index i = 0; i < n; ++i) y[i] *= a;
+}
+
+template <class T>
+void fill(T* y, T a, Index n) {
+  for (Index i = 0; i < n; ++i) y[i] = a;
+}
+
+template <class T>
+void copy_rows(T* dst, Index dst_stride, const T* src, Index src_stride, Index rows, Index cols) {
+  if (dst_stride == cols && src_stride == cols) {
+    cols *= rows;
+    rows = 1;
+  }
+  if (cols == 0) return;
+  for (Index r = 0; r < rows; ++r)
+    __builtin_memcpy(dst + r * dst_stride, src + r * src_stride,
+                     static_cast<__SIZE_TYPE__>(cols) * sizeof(T));
+}
+
+template <class T>
+void add_rows(T* dst, Index dst_stride, const T* src, Index src_stride, Index rows, Index cols) {
+  if (dst_stride == cols && src_stride == cols) {
+    cols *= rows;
+    rows = 1;
+  }
+  for (Index r = 0; r < rows; ++r) add_into(dst + r * dst_stride, src + r * src_stride, cols);
+}
+
+template <class T>
+void add_row_vector(T* dst, const T* vector, Index rows, Index cols, Index row_stride) {
+  for (Index r = 0; r < rows; ++r) add_into(dst + r * row_stride, vector, cols);
+}
+
+// Sums of columns: `width` lanes of columns at a time, down all rows. Rows are added plainly in blocks; the
+// blocks' sums with Kahan's compensation, which costs nothing as it is done once a block.
+constexpr Index block_rows = 64;
+
+template <class L>
+struct Compensated {
+  L sum = L(0), lost = L(0);
+  UNROLL_INLINE void add(L x) {
+    const L y = x - lost;
+    const L t = sum + y;
+    lost = (t - sum) - y;
+    sum = t;
+  }
+};
+
+template <int width, class T>
+void column_strip(T* dst, const T* src, Index rows, Index row_stride, int cols, bool overwrite) {
+  using L = Lane<T, native_arch>;
+  const bool tail = cols < width * L::size;  // only with width 1
+  Compensated<L> total[width];
+  for (Index first = 0; first < rows; first += block_rows) {
+    const Index last = first + block_rows < rows ? first + block_rows : rows;
+    L sum[width];
+    for (int k = 0; k < width; ++k) sum[k] = L(0);
+    for (Index r = first; r < last; ++r) {
+      const T* row = src + r * row_stride;
+      for (int k = 0; k < width; ++k) sum[k] += tail ? L::load(row, cols) : L::load(row + k * L::size);
+    }
+    for (int k = 0; k < width; ++k) total[k].add(sum[k]);
+  }
+  for (int k = 0; k < width; ++k) {
+    T* to = dst + k * L::size;
+    if (tail) {
+      (overwrite ? total[k].sum : L::load(to, cols) + total[k].sum).store(to, cols);
+    } else {
+      (overwrite ? total[k].sum : L::load(to) + total[k].sum).store(to);
+    }
+  }
+}
+
+template <class T>
+void column_sum_into(T* dst, const T* src, Index rows, Index cols, Index row_stride, bool overwrite) {
+  constexpr int size = Lane<T, native_arch>::size, width = 4;
+  Index j = 0;
+  for (; j + width * size <= cols; j += width * size)
+    column_strip<width>(dst + j, src + j, rows, row_stride, width * size, overwrite);
+  for (; j + size <= cols; j += size) column_strip<1>(dst + j, src + j, rows, row_stride, size, overwrite);
+  if (j < cols) column_strip<1>(dst + j, src + j, rows, row_stride, static_cast<int>(cols - j), overwrite);
+}
+
+// Registers of doubles, and as many numbers of type T.
+template <class T>
+struct Doubles {
+  static constexpr int size = Lane<double, native_arch>::size;
+  typedef double Sum __attribute__((vector_size(sizeof(double) * size)));
+  typedef T Part __attribute__((vector_size(sizeof(T) * size)));
+
+  static UNROLL_INLINE Sum load(const T* x) {
+    Part p;
+    __builtin_memcpy(&p, x, sizeof p);
+    return __builtin_convertvector(p, Sum);
+  }
+};
+
+// The sum of x_i y_i, or of x_i where there is no y.
+template <bool product, class T>
+UNROLL_INLINE double accumulate(const T* x, const T* y, Index n) {
+  using D = Doubles<T>;
+  constexpr int width = 4;
+  typename D::Sum sum[width] = {};
+  Index i = 0;
+  for (; i + width * D::size <= n; i += width * D::size) {
+    for (int k = 0; k < width; ++k) {
+      const auto a = D::load(x + i + k * D::size);
+      if constexpr (product) {
+        sum[k] += a * D::load(y + i + k * D::size);
+      } else {
+        sum[k] += a;
+      }
+    }
+  }
+  const auto four = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  double total = 0;
+  for (int k = 0; k < D::size; ++k) total += four[k];
+  for (; i < n; ++i) {
+    if constexpr (product) {
+      total += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+    } else {
+      total += static_cast<double>(x[i]);
+    }
+  }
+  return total;
+}
+
+template <class T>
+double sum(const T* x, Index n) {
+  return accumulate<false>(x, x, n);
+}
+
+template <class T>
+double sum_of_squares(const T* x, Index n) {
+  return accumulate<true>(x, x, n);
+}
+
+template <class T>
+double dot(const T* x, const T* y, Index n) {
+  return accumulate<true>(x, y, n);
+}
+
+template <class T>
+T max(const T* x, Index n) {
+  using L = Lane<T, native_arch>;
+  constexpr int width = 4;
+  T result = -static_cast<T>(__builtin_inf());
+  Index i = 0;
+  if (n >= width * L::size) {
+    L best[width] = {L(result), L(result), L(result), L(result)};
+    for (; i + width * L::size <= n; i += width * L::size)
+      for (int k = 0; k < width; ++k) best[k] = maximum(best[k], L::load(x + i + k * L::size));
+    const L all = maximum(maximum(best[0], best[1]), maximum(best[2], best[3]));
+    for (int k = 0; k < L::size; ++k) result = maximum(result, all[k]);
+  }
+  for (; i < n; ++i) result = maximum(result, x[i]);
+  return result;
+}
+
+}  // namespace
+
+template <class T>
+const Kernels<T>& kernels() {
+  static constexpr Kernels<T> table = {
+      add_into<T>,        axpy<T>, scale<T>,          fill<T>, copy_rows<T>, add_rows<T>, add_row_vector<T>,
+      column_sum_into<T>, sum<T>,  sum_of_squares<T>, dot<T>,  max<T>};
+  return table;
+}
+
+template const Kernels<float>& kernels();
+template const Kernels<double>& kernels();
+
+}  // namespace unroll::detail::UNROLL_ISA
