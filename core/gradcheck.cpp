@@ -425,17 +425,17 @@ void check_arguments(std::span<const CheckedTensor> tensors, const GradcheckOpti
 
 }  // namespace
 
-GradcheckReport gradcheck(const std::function<double()>& value, const std::function<Gradients()>& gradient,
+GradcheckReport check_gradient(const std::function<double()>& value, const std::function<Gradients()>& gradient,
                           std::span<const CheckedTensor> tensors, const GradcheckOptions& options) {
   check_arguments(tensors, options);
   return Checker(value, gradient, tensors, options).run();
 }
 
-GradcheckReport gradcheck(const std::function<double(const std::vector<double>&)>& value,
+GradcheckReport check_gradient(const std::function<double(const std::vector<double>&)>& value,
                           const std::function<std::vector<double>(const std::vector<double>&)>& gradient,
                           std::vector<double> x, const GradcheckOptions& options) {
   const CheckedTensor tensor{"x", {static_cast<Index>(x.size())}, x};
-  return gradcheck([&] { return value(x); }, [&] { return Gradients{gradient(x)}; }, std::span(&tensor, 1),
+  return check_gradient([&] { return value(x); }, [&] { return Gradients{gradient(x)}; }, std::span(&tensor, 1),
                    options);
 }
 

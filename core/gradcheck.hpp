@@ -87,7 +87,7 @@ struct TensorReport {
   std::string note;
 };
 
-/// Result of a check: true when every tensor passes. `CHECK(gradcheck(...))` of doctest prints it.
+/// Result of a check: true when every tensor passes. `CHECK(check_gradient(...))` of doctest prints it.
 struct GradcheckReport {
   std::vector<TensorReport> tensors;
   /// What is wrong with the value itself: ok, nondeterministic or non_finite; the tensors are then
@@ -129,16 +129,16 @@ struct CheckedTensor {
 /// Cost: 4 evaluations an element, 20 to 80 at elements that are suspicious, zero or unresolved.
 /// Throws ShapeError when `values` or a gradient has not as many elements as `shape`, ValueError on options
 /// that are not positive.
-GradcheckReport gradcheck(const std::function<double()>& value,
+GradcheckReport check_gradient(const std::function<double()>& value,
                           const std::function<std::vector<std::vector<double>>()>& gradient,
                           std::span<const CheckedTensor> tensors, const GradcheckOptions& options = {});
 
 /// The simplest form, for anybody's code: `value(x)` is the function, `gradient(x)` its gradient, both at the
 /// point `x`. The callables may take `const std::vector<double>&` or `std::span<const double>`.
 ///
-///     CHECK(gradcheck([](std::span<const double> x) { return x[0] * x[1]; },
+///     CHECK(check_gradient([](std::span<const double> x) { return x[0] * x[1]; },
 ///                     [](std::span<const double> x) { return std::vector{x[1], x[0]}; }, {2.0, 3.0}));
-GradcheckReport gradcheck(const std::function<double(const std::vector<double>&)>& value,
+GradcheckReport check_gradient(const std::function<double(const std::vector<double>&)>& value,
                           const std::function<std::vector<double>(const std::vector<double>&)>& gradient,
                           std::vector<double> x, const GradcheckOptions& options = {});
 

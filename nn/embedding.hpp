@@ -2,9 +2,6 @@
 /// \file
 /// A table of learned vectors, one a symbol.
 
-#include <optional>
-#include <span>
-
 #include "unroll/core/random.hpp"
 #include "unroll/nn/module.hpp"
 #include "unroll/ops/gather.hpp"
@@ -23,11 +20,9 @@ class Embedding {
 
   Embedding(Index count, Index dim, Rng& rng);
 
-  /// (N) ids to (N, dim).
-  Variable<T> operator()(std::span<const Index> ids) const { return gather_rows(use(weight), ids); }
-  /// ids of the given shape, row-major, to (shape..., dim): (T, B) to (T, B, dim).
-  Variable<T> operator()(std::span<const Index> ids, const Shape& shape) const {
-    return gather_rows(use(weight), ids, shape);
+  /// N ids to (N, dim); ids of a shape, row-major, to (shape..., dim): (T, B) to (T, B, dim).
+  Variable<T> operator()(const Indices& ids, const Shape& leading = {}) const {
+    return gather_rows(weight, ids, {.leading = leading});
   }
   Index output_size() const { return weight.shape()[1]; }
   Index count() const { return weight.shape()[0]; }

@@ -88,7 +88,7 @@ GradcheckReport run_gradcheck(const std::function<std::vector<Variable<double>>(
     tensors.push_back({p.name, p.storage->shape,
                        {p.storage->value, static_cast<std::size_t>(p.storage->shape.size())}});
   for (CheckInput& in : inputs) tensors.push_back({in.name, in.shape, in.values});
-  return gradcheck(std::function<double()>(value), std::function<std::vector<std::vector<double>>()>(gradient), tensors,
+  return check_gradient(std::function<double()>(value), std::function<std::vector<std::vector<double>>()>(gradient), tensors,
                    options);
 }
 

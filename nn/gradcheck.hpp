@@ -140,8 +140,6 @@ auto call_with(const F& f, const std::vector<Variable<double>>& x, std::index_se
 /// whose every element is checked under its dotted name (those of `f` itself are, when it is a module);
 /// GradcheckOptions. The generator of the tape starts alike for every evaluation, so dropout does not disturb.
 template <class F, class... Arguments>
-  requires(!std::is_convertible_v<F, std::function<double()>> &&
-           !std::is_convertible_v<F, std::function<double(const std::vector<double>&)>>)
 GradcheckReport gradcheck(const F& f, const Arguments&... arguments) {
   detail::GradcheckArguments all;
   if constexpr (Module<F>) all.take(f);

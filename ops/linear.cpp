@@ -1,5 +1,6 @@
 #include "unroll/ops/linear.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "unroll/core/error.hpp"
@@ -105,7 +106,7 @@ Variable<T> linear(Variable<T> x_in, Variable<T> weight_in, Variable<T> bias_in)
       x->requires_grad || weight->requires_grad || (bias && bias->requires_grad);
   Node<T>* y = tape.new_node(x->shape.with(-1, out), requires_grad);
   const Index rows = x->rows();
-  if (bias) detail::kernels<T>().broadcast_row(y->value, bias->value, rows, out, out);
+  if (bias) detail::kernels<T>().copy_rows(y->value, out, bias->value, 0, rows, out);
   if (!x->is_zero) {
     gemm(Trans::no, Trans::yes, rows, out, in, T(1), x->value, x->row_stride, weight->value, weight->row_stride,
          bias ? T(1) : T(0), y->value, out);

@@ -83,7 +83,8 @@ struct MapLoops<Arch, T, F, std::integer_sequence<int, I...>> {
   static constexpr int outputs = MapResult<Result>::count;
   using Outputs = std::make_integer_sequence<int, outputs>;
 
-  static void forward(const MapCall<T>& c, const void* functor) {
+  // Flattened, since a user's lambda need not ask for inlining and a lane must never pass through memory.
+  __attribute__((flatten)) static void forward(const MapCall<T>& c, const void* functor) {
     const F& f = *static_cast<const F*>(functor);
     for (std::int64_t r = 0; r < c.rows; ++r) {
       const T* const p[] = {c.in[I] + r * c.in_row[I]...};
@@ -95,7 +96,7 @@ struct MapLoops<Arch, T, F, std::integer_sequence<int, I...>> {
     }
   }
 
-  static void backward(const MapCall<T>& c, const void* functor) {
+  __attribute__((flatten)) static void backward(const MapCall<T>& c, const void* functor) {
     const F& f = *static_cast<const F*>(functor);
     L sums[inputs] = {zero<I>()...};
     for (std::int64_t r = 0; r < c.rows; ++r) {

@@ -72,7 +72,7 @@ inline GradcheckReport check_op(const Op& f, std::vector<Input> inputs, const Gr
   std::vector<CheckedTensor> tensors;
   for (std::size_t i = 0; i < inputs.size(); ++i)
     tensors.push_back({"input " + std::to_string(i), inputs[i].shape, inputs[i].values});
-  return gradcheck([&] { return run(false, nullptr); },
+  return check_gradient([&] { return run(false, nullptr); },
                    [&] {
                      std::vector<std::vector<double>> g;
                      run(true, &g);

@@ -52,14 +52,14 @@ struct Sum {
 
 template <class F, class G>
 void passes(F f, G g, const Vec& x) {
-  CHECK(gradcheck(f, g, x, each_element));
-  CHECK(gradcheck(f, g, x, projections));
+  CHECK(check_gradient(f, g, x, each_element));
+  CHECK(check_gradient(f, g, x, projections));
 }
 
 template <class F, class G>
 void fails(F f, G g, const Vec& x, Verdict verdict = Verdict::wrong) {
   for (const GradcheckOptions& o : {each_element, projections}) {
-    const GradcheckReport r = gradcheck(f, g, x, o);
+    const GradcheckReport r = check_gradient(f, g, x, o);
     CAPTURE(r.str());
     CHECK_FALSE(r.ok());
     CHECK(r.verdict() == verdict);
@@ -68,7 +68,7 @@ void fails(F f, G g, const Vec& x, Verdict verdict = Verdict::wrong) {
 
 Verdict verdict_of(const std::function<double(double)>& f, double slope, double x) {
   const GradcheckReport r =
-      gradcheck([&](const Vec& v) { return f(v[0]); }, [&](const Vec&) { return Vec{slope}; }, Vec{x});
+      check_gradient([&](const Vec& v) { return f(v[0]); }, [&](const Vec&) { return Vec{slope}; }, Vec{x});
   INFO(r.str());
   CHECK(r.tensors[0].worst_index == 0);
   return r.verdict();
@@ -79,12 +79,12 @@ double relu(double x) { return x > 0 ? x : 0; }
 }  // namespace
 
 TEST_CASE("a pair of callables, with vectors or spans") {
-  CHECK(gradcheck([](std::span<const double> x) { return x[0] * x[1]; },
+  CHECK(check_gradient([](std::span<const double> x) { return x[0] * x[1]; },
                   [](std::span<const double> x) {
                     return std::vector{x[1], x[0]};
                   },
                   {2.0, 3.0}));
-  CHECK_FALSE(gradcheck([](std::span<const double> x) { return x[0] * x[1]; },
+  CHECK_FALSE(check_gradient([](std::span<const double> x) { return x[0] * x[1]; },
                         [](std::span<const double> x) {
                           return std::vector{x[0], x[1]};
                         },
@@ -120,9 +120,9 @@ TEST_CASE("inputs of all sizes in one tensor") {
   Vec x = numbers(9, 4);
   for (std::size_t i = 0; i < 9; ++i) x[i] *= f.c[i];  // gradients from 1e12 down to 1e-12
   const auto right = [&](const Vec& v) { return f.gradient(v); };
-  CHECK(gradcheck(f, right, x));
+  CHECK(check_gradient(f, right, x));
   for (std::size_t i = 0; i < 9; ++i) {
-    const GradcheckReport r = gradcheck(
+    const GradcheckReport r = check_gradient(
         f,
         [&](const Vec& v) {
           Vec g = right(v);
@@ -180,7 +180,7 @@ TEST_CASE("a large offset hides nothing it need not hide") {
 }
 
 TEST_CASE("what cannot be resolved passes and is said") {
-  const GradcheckReport r = gradcheck([](const Vec& x) { return 1e12 + 1e-9 * (x[0] + x[1]); },
+  const GradcheckReport r = check_gradient([](const Vec& x) { return 1e12 + 1e-9 * (x[0] + x[1]); },
                                       [](const Vec&) {
                                         return Vec{1e-9, 1e-9};
                                       },
@@ -245,9 +245,9 @@ TEST_CASE("one tiny element among large ones") {
   Sum f{Vec{1, 2, -1, 1e-8, 3}, Vec(5, 1.0)};
   const Vec x = numbers(5, 11);
   const auto right = [&](const Vec& v) { return f.gradient(v); };
-  CHECK(gradcheck(f, right, x));
+  CHECK(check_gradient(f, right, x));
   for (double factor : {0.0, -1.0, 2.0, 1.01}) {
-    const GradcheckReport r = gradcheck(
+    const GradcheckReport r = check_gradient(
         f,
         [&](const Vec& v) {
           Vec g = right(v);
@@ -276,7 +276,7 @@ TEST_CASE("kinks at the point") {
   CHECK(verdict_of([](double x) { return std::exp(3 * x) + 1e-3 * relu(x); }, 3.001, 0) == Verdict::kink);
   CHECK(verdict_of([](double x) { return std::exp(3 * x) + 1e-3 * relu(x); }, 3.002, 0) == Verdict::wrong);
 
-  const GradcheckReport r = gradcheck([](const Vec& x) { return x[0] * x[0] + 2 * relu(x[1]); },
+  const GradcheckReport r = check_gradient([](const Vec& x) { return x[0] * x[0] + 2 * relu(x[1]); },
                                       [](const Vec& x) {
                                         return Vec{2 * x[0], 0};
                                       },
@@ -317,7 +317,7 @@ TEST_CASE("a min-based loss") {
   passes(loss, gradient, {1.3, 1.2});
   passes(loss, gradient, {1.2, 1.2 + 1e-5});
   passes(loss, gradient, {1.2, 1.2 - 1e-7});
-  const GradcheckReport tie = gradcheck(loss, gradient, Vec{1.2, 1.2});
+  const GradcheckReport tie = check_gradient(loss, gradient, Vec{1.2, 1.2});
   CAPTURE(tie.str());
   CHECK(tie.ok());
   CHECK(tie.verdict() == Verdict::kink);
@@ -361,8 +361,8 @@ TEST_CASE("wrong gradients of many kinds, named in both modes") {
     }
     return g;
   };
-  CHECK(gradcheck(value, gradient, tensors, each_element));
-  CHECK(gradcheck(value, gradient, tensors, projections));
+  CHECK(check_gradient(value, gradient, tensors, each_element));
+  CHECK(check_gradient(value, gradient, tensors, projections));
 
   struct Fault {
     const char* name;
@@ -408,7 +408,7 @@ TEST_CASE("wrong gradients of many kinds, named in both modes") {
       return g;
     };
     for (const GradcheckOptions& o : {each_element, projections}) {
-      const GradcheckReport r = gradcheck(value, wrong, tensors, o);
+      const GradcheckReport r = check_gradient(value, wrong, tensors, o);
       CAPTURE(fault.name);
       CAPTURE(r.str());
       for (std::size_t i = 0; i < 3; ++i)
@@ -425,7 +425,7 @@ TEST_CASE("the report reads well") {
   const std::vector<CheckedTensor> tensors{
       {"encoder.weight", {2, 3}, w}, {"b", {}, b}, {"empty", {0, 3}, none}};
   const auto value = [&] { return w[5] * w[4] + b[0]; };
-  const GradcheckReport r = gradcheck(
+  const GradcheckReport r = check_gradient(
       value,
       [&] {
         return std::vector<Vec>{{0, 0, 0, 0, w[5], -w[4]}, {1}, {}};
@@ -450,10 +450,10 @@ TEST_CASE("nondeterministic value or gradient") {
   fails(drifts, right, {1, 2}, Verdict::nondeterministic);
   const auto late = [&](const Vec& x) { return x[0] * x[0] + (++calls > 12 ? 1e-9 : 0); };
   calls = 0;
-  CHECK(gradcheck(late, right, Vec{1, 2}).verdict() == Verdict::nondeterministic);
+  CHECK(check_gradient(late, right, Vec{1, 2}).verdict() == Verdict::nondeterministic);
   calls = 0;
   const auto gradient = [&](const Vec& x) { return Vec{2 * x[0], 1e-14 * ++calls}; };
-  const GradcheckReport r = gradcheck([](const Vec& x) { return x[0] * x[0]; }, gradient, Vec{1, 2});
+  const GradcheckReport r = check_gradient([](const Vec& x) { return x[0] * x[0]; }, gradient, Vec{1, 2});
   CHECK(r.verdict() == Verdict::nondeterministic);
   CHECK(r.worst()->worst_index == 1);
 }
@@ -463,12 +463,12 @@ TEST_CASE("non-finite inputs, values and gradients") {
   const auto f = [](const Vec& x) { return x[0] * x[0]; };
   const auto g = [](const Vec& x) { return Vec{2 * x[0], 0}; };
   for (double bad : {nan, inf, -inf}) {
-    const GradcheckReport in = gradcheck(f, g, Vec{1, bad});
+    const GradcheckReport in = check_gradient(f, g, Vec{1, bad});
     CHECK(in.verdict() == Verdict::non_finite);
     CHECK(in.worst()->worst_index == 1);
     CHECK(in.str().find("the input is") != std::string::npos);
     fails([&](const Vec&) { return bad; }, g, {1, 2}, Verdict::non_finite);
-    const GradcheckReport out = gradcheck(
+    const GradcheckReport out = check_gradient(
         f,
         [&](const Vec& x) {
           return Vec{2 * x[0], bad};
@@ -492,8 +492,8 @@ TEST_CASE("a value that passes through float needs its precision said") {
     return Vec{c * x[1], c * x[0]};
   };
   for (bool fast : {false, true}) {
-    CHECK(gradcheck(f, g, {0.7, 1.3}, {.precision = 2e-7, .fast = fast}));
-    CHECK_FALSE(gradcheck(f,
+    CHECK(check_gradient(f, g, {0.7, 1.3}, {.precision = 2e-7, .fast = fast}));
+    CHECK_FALSE(check_gradient(f,
                           [&](const Vec& x) {
                             return Vec{g(x)[0], g(x)[1] * 1.1};
                           },
@@ -505,23 +505,23 @@ TEST_CASE("empty tensors, empty lists, bad arguments") {
   Vec none, two{1, 2};
   const auto value = [] { return 1.0; };
   const std::vector<CheckedTensor> empty{{"e", {3, 0}, none}};
-  CHECK(gradcheck(
+  CHECK(check_gradient(
       value, [] { return std::vector<Vec>{{}}; }, empty));
-  CHECK(gradcheck(
+  CHECK(check_gradient(
       value, [] { return std::vector<Vec>{{}}; }, empty, projections));
-  CHECK(gradcheck(
+  CHECK(check_gradient(
       value, [] { return std::vector<Vec>{}; }, std::span<const CheckedTensor>{}));
   const std::vector<CheckedTensor> bad{{"w", {3}, two}}, good{{"w", {2}, two}};
-  CHECK_THROWS_WITH_AS(gradcheck(
+  CHECK_THROWS_WITH_AS(check_gradient(
                            value, [] { return std::vector<Vec>{Vec(3)}; }, bad),
                        "[gradcheck] 'w' has 2 values, its shape (3) has 3", ShapeError);
-  CHECK_THROWS_WITH_AS(gradcheck(
+  CHECK_THROWS_WITH_AS(check_gradient(
                            value, [] { return std::vector<Vec>{Vec(3)}; }, good),
                        "[gradcheck] gradient of 'w' has 3 elements, the tensor (2) has 2", ShapeError);
-  CHECK_THROWS_WITH_AS(gradcheck(
+  CHECK_THROWS_WITH_AS(check_gradient(
                            value, [] { return std::vector<Vec>{}; }, good),
                        "[gradcheck] gradient() gave 0 tensors, expected 1", ShapeError);
-  CHECK_THROWS_AS(gradcheck(value, [] { return std::vector<Vec>{Vec(2)}; }, good, {.rtol = 0}), ValueError);
+  CHECK_THROWS_AS(check_gradient(value, [] { return std::vector<Vec>{Vec(2)}; }, good, {.rtol = 0}), ValueError);
 }
 
 TEST_CASE("contents are restored to the bit, also when a callable throws") {
@@ -534,7 +534,7 @@ TEST_CASE("contents are restored to the bit, also when a callable throws") {
   };
   const auto gradient = [] { return std::vector<Vec>{{1, 0, 0, 0}}; };
   for (const GradcheckOptions& o : {each_element, projections}) {
-    (void)gradcheck([&] { return x[0]; }, gradient, tensors, o);
+    (void)check_gradient([&] { return x[0]; }, gradient, tensors, o);
     CHECK(same());
     for (int last : {1, 2, 3, 14, 26, 27, 30}) {
       int calls = 0;
@@ -543,14 +543,14 @@ TEST_CASE("contents are restored to the bit, also when a callable throws") {
         return x[0];
       };
       try {
-        (void)gradcheck(throws, gradient, tensors, o);
+        (void)check_gradient(throws, gradient, tensors, o);
       } catch (const std::runtime_error& e) {
         CHECK(std::string(e.what()) == "out of luck");
       }
       CHECK(same());
     }
     CHECK_THROWS_AS(
-        gradcheck([&] { return x[0]; }, []() -> std::vector<Vec> { throw std::logic_error(""); }, tensors, o),
+        check_gradient([&] { return x[0]; }, []() -> std::vector<Vec> { throw std::logic_error(""); }, tensors, o),
         std::logic_error);
     CHECK(same());
   }
@@ -561,7 +561,7 @@ TEST_CASE("contents are restored to the bit, also when a callable throws") {
     if (p[0] < 0 || p[0] > 1) throw ValueError("[f] not a probability");
     return 1e6 + 1e-9 * p[0];
   };
-  CHECK(gradcheck(
+  CHECK(check_gradient(
       bounded, [] { return std::vector<Vec>{{1e-9}}; }, probability));
   CHECK(p[0] == 0.5);
 }
@@ -681,7 +681,7 @@ TEST_CASE("2,000 random compositions: no false alarm, and a planted error of 1 %
     };
     for (int mode : {0, 1}) {
       const GradcheckOptions o{.fast = mode == 1};
-      const GradcheckReport right = gradcheck(
+      const GradcheckReport right = check_gradient(
           f, [&](const Vec&) { return g; }, x, o);
       evaluations[mode] += right.evaluations;
       if (mode == 0) unresolved += right.tensors[0].unresolved > 0;
@@ -690,7 +690,7 @@ TEST_CASE("2,000 random compositions: no false alarm, and a planted error of 1 %
         INFO(right.str());
         CHECK(right.ok());
       }
-      const GradcheckReport r = gradcheck(f, wrong, x, o);
+      const GradcheckReport r = check_gradient(f, wrong, x, o);
       caught[mode] += !r.ok();
       named[mode] += !r.ok() && r.worst()->worst_index == static_cast<Index>(at);
     }
