@@ -1,0 +1,147 @@
+#include "unroll/ops/where.hpp"
+
+#include <string>
+
+#include "unroll/core/error.hpp"
+#include "unroll/core/tape.hpp"
+
+namespace unroll {
+namespace {
+
+template <class T>
+using Node = detail::Node<T>;
+
+// One byte an element; row_stride 0: the same row again and again.
+struct MaskOnTape {
+  const std::uint8_t* data;
+  Index row_stride;
+};
+
+template <class T, class M>
+MaskOnTape copy_mask(const char* op, std::span<const M> mask, const Node<T>& x) {
+  const Index n = static_cast<Index>(mask.size());
+  if (n != x.shape.size() && (n != x.cols() || x.shape.rank() == 0))
+    throw ShapeError("[" + std::string(op) + "] mask of " + std::to_string(n) + " for shape " +
+                     x.shape.str() + ", expected " + std::to_string(x.shape.size()) +
+                     " or the last dimension's " + std::to_string(x.cols()));
+  auto* copy = current_tape<T>->template allocate<std::uint8_t>(n);
+  for (Index i = 0; i < n; ++i) copy[i] = mask[static_cast<std::size_t>(i)] != 0;
+  return {copy, n == x.shape.size() ? x.cols() : 0};
+}
+
+template <class T>
+MaskOnTape copy_mask(const char* op, const Variable<T>& mask, const Node<T>& x) {
+  const Node<T>& m = *mask.use(op);
+  if (m.shape != x.shape)
+    throw ShapeError("[" + std::string(op) + "] mask " + m.shape.str() + " for shape " + x.shape.str() +
+                     ", expected the same shape");
+  const Index rows = m.rows(), cols = m.cols();
+  auto* copy = current_tape<T>->template allocate<std::uint8_t>(rows * cols);
+  for (Index r = 0; r < rows; ++r)
+    for (Index c = 0; c < cols; ++c) copy[r * cols + c] = m.value[r * m.row_stride + c] != 0;
+  return {copy, cols};
+}
+
+// The adjoint dy goes to x where the mask is `wanted`.
+template <class T>
+void hand_back(const T* dy, const MaskOnTape& mask, bool wanted, Node<T>* x) {
+  if (!x->requires_grad) return;
+  const detail::Adjoint<T> a = x->touch();
+  const Index rows = x->rows(), cols = x->cols();
+  for (Index r = 0; r < rows; ++r) {
+    const std::uint8_t* m = mask.data + r * mask.row_stride;
+    const T* d = dy + r * cols;
+    T* dx = a.data + r * a.row_stride;
+    for (Index c = 0; c < cols; ++c) {
+      const T part = (m[c] != 0) == wanted ? d[c] : T(0);
+      dx[c] = a.fresh ? part : dx[c] + part;
+    }
+  }
+}
+
+template <class T, class M>
+Variable<T> choose(const M& mask, const Variable<T>& va, const Variable<T>& vb) {
+  Node<T>*a = va.use("where"), *b = vb.use("where");
+  Tape<T>& tape = *current_tape<T>;
+  if (a->shape != b->shape)
+    throw ShapeError("[where] operands " + a->shape.str() + ", " + b->shape.str() + ", expected one shape");
+  const MaskOnTape m = copy_mask("where", mask, *a);
+  Node<T>* y = tape.new_node(a->shape, a->requires_grad || b->requires_grad);
+  const Index rows = y->rows(), cols = y->cols();
+  for (Index r = 0; r < rows; ++r) {
+    const std::uint8_t* chosen = m.data + r * m.row_stride;
+    const T *from_a = a->value + r * a->row_stride, *from_b = b->value + r * b->row_stride;
+    for (Index c = 0; c < cols; ++c) y->value[r * cols + c] = chosen[c] ? from_a[c] : from_b[c];
+  }
+  if (y->requires_grad) {
+    tape.record([=] {
+      const T* dy = y->arrived();
+      if (!dy) return;
+      hand_back(dy, m, true, a);
+      hand_back(dy, m, false, b);
+    });
+  }
+  return tape.handle(y);
+}
+
+template <class T, class M>
+Variable<T> fill(const Variable<T>& vx, const M& mask, T value) {
+  Node<T>* x = vx.use("masked_fill");
+  Tape<T>& tape = *current_tape<T>;
+  const MaskOnTape m = copy_mask("masked_fill", mask, *x);
+  Node<T>* y = tape.new_node(x->shape, x->requires_grad);
+  const Index rows = y->rows(), cols = y->cols();
+  for (Index r = 0; r < rows; ++r) {
+    const std::uint8_t* filled = m.data + r * m.row_stride;
+    for (Index c = 0; c < cols; ++c)
+      y->value[r * cols + c] = filled[c] ? value : x->value[r * x->row_stride + c];
+  }
+  if (y->requires_grad) {
+    tape.record([=] {
+      if (const T* dy = y->arrived()) hand_back(dy, m, false, x);
+    });
+  }
+  return tape.handle(y);
+}
+
+}  // namespace
+
+template <class T>
+Variable<T> where(std::span<const std::uint8_t> mask, const Variable<T>& a, const Variable<T>& b) {
+  return choose(mask, a, b);
+}
+template <class T>
+Variable<T> where(std::span<const bool> mask, const Variable<T>& a, const Variable<T>& b) {
+  return choose(mask, a, b);
+}
+template <class T>
+Variable<T> where(const Variable<T>& mask, const Variable<T>& a, const Variable<T>& b) {
+  return choose(mask, a, b);
+}
+
+template <class T>
+Variable<T> masked_fill(const Variable<T>& x, std::span<const std::uint8_t> mask,
+                        std::type_identity_t<T> value) {
+  return fill(x, mask, value);
+}
+template <class T>
+Variable<T> masked_fill(const Variable<T>& x, std::span<const bool> mask, std::type_identity_t<T> value) {
+  return fill(x, mask, value);
+}
+template <class T>
+Variable<T> masked_fill(const Variable<T>& x, const Variable<T>& mask, std::type_identity_t<T> value) {
+  return fill(x, mask, value);
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                           \
+  template Variable<T> where(std::span<const std::uint8_t>, const Variable<T>&, const Variable<T>&);    \
+  template Variable<T> where(std::span<const bool>, const Variable<T>&, const Variable<T>&);            \
+  template Variable<T> where(const Variable<T>&, const Variable<T>&, const Variable<T>&);               \
+  template Variable<T> masked_fill(const Variable<T>&, std::span<const std::uint8_t>,                   \
+                                   std::type_identity_t<T>);                                            \
+  template Variable<T> masked_fill(const Variable<T>&, std::span<const bool>, std::type_identity_t<T>); \
+  template Variable<T> masked_fill(const Variable<T>&, const Variable<T>&, std::type_identity_t<T>);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+}  // namespace unroll
