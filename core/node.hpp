@@ -54,7 +54,7 @@ struct Node {
   Node* next_part = nullptr;  // the next part of the same base
   Tape<T>* tape = nullptr;
   ParameterStorage<T>* parameter = nullptr;  // set on leaves
-  void* deferred = nullptr;  // products put off until all uses of a weight were met (ops/linear.cpp)
+  void* reused = nullptr;    // what ops/linear.cpp knows of a weight that is used at every time step
   Index row_stride = 0;
   Shape shape;
   GradState state = GradState::none;
