@@ -1,0 +1,225 @@
+#include "common/corpus.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+namespace unroll::examples {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Length of the well-formed UTF-8 sequence at the start of `s`, its code point in `code`; 0 where there is
+/// none.
+std::size_t sequence(std::string_view s, char32_t& code) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
+  const unsigned first = byte(0);
+  if (first < 0x80) return code = first, 1;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || s.size() < length) return 0;
+  code = first & (0x7fu >> length);
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0u) != 0x80) return 0;
+    code = (code << 6) | (byte(i) & 0x3fu);
+  }
+  const char32_t least = length == 2 ? 0x80 : length == 3 ? 0x800 : 0x10000;
+  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
+  return code < least || surrogate || code > 0x10ffff ? 0 : length;
+}
+
+std::string read_bytes(const fs::path& path) {
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream bytes;
+  if (!in || (in.peek() != std::ifstream::traits_type::eof() && !(bytes << in.rdbuf())))
+    throw DataError(path.string() + ": cannot be read: " + std::strerror(errno ? errno : EIO));
+  return std::move(bytes).str();
+}
+
+std::vector<fs::path> files_below(const fs::path& folder) {
+  std::vector<fs::path> files;
+  try {
+    for (auto at = fs::recursive_directory_iterator(folder); at != fs::recursive_directory_iterator(); ++at) {
+      if (at->path().filename().string().starts_with('.')) {
+        at.disable_recursion_pending();
+      } else if (at->is_regular_file()) {
+        files.push_back(at->path());
+      }
+    }
+  } catch (const fs::filesystem_error& e) {
+    throw DataError(e.path1().string() + ": cannot be read: " + e.code().message());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+class Reader {
+ public:
+  void add_file(const fs::path& path) {
+    const std::string bytes = read_bytes(path);
+    std::string_view rest = bytes;
+    if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
+    if (rest.empty()) throw DataError(path.string() + ": the file is empty");
+    std::u32string text = decode_utf8(bytes, path.string());
+    if (text.front() == U'\ufeff') text.erase(0, 1);
+    std::size_t end = 0;
+    for (std::size_t i = 0; i < text.size(); ++i)
+      if (text[i] != U'\r' || i + 1 == text.size() || text[i + 1] != U'\n') text[end++] = text[i];
+    text.resize(end);
+    if (!seen_.insert(text).second) return;
+    corpus.text += text;
+    if (text.back() != U'\n') corpus.text += U'\n';
+    corpus.files.push_back(path.string());
+  }
+
+  void add_folder(const fs::path& path) {
+    std::size_t texts = 0, left_out = 0;
+    std::string why;
+    for (const fs::path& file : files_below(path)) {
+      try {
+        add_file(file);
+        ++texts;
+      } catch (const DataError& e) {
+        if (left_out++ == 0) why = e.what();
+      }
+    }
+    if (texts == 0)
+      throw DataError(path.string() + ": no text file in this folder" +
+                      (why.empty() ? "" : " (" + why + ")"));
+    if (left_out > 0)
+      corpus.notes.push_back(path.string() + ": " + std::to_string(left_out) +
+                             " left out, the first: " + why);
+  }
+
+  void add(const fs::path& path) {
+    std::error_code error;
+    const fs::file_status status = fs::status(path, error);
+    if (fs::is_directory(status)) return add_folder(path);
+    if (fs::exists(status) && !fs::is_regular_file(status))
+      throw DataError(path.string() + ": is neither a file nor a folder");
+    add_file(path);
+  }
+
+  Corpus corpus;
+
+ private:
+  std::set<std::u32string> seen_;
+};
+
+bool is_letter(char32_t c) { return (c >= U'a' && c <= U'z') || (c >= U'A' && c <= U'Z') || c > 0xbf; }
+
+std::vector<std::u32string_view> words_of(std::u32string_view text) {
+  std::vector<std::u32string_view> words;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::size_t start = i;
+    while (i < text.size() && is_letter(text[i])) ++i;
+    if (i > start && i < text.size()) words.push_back(text.substr(start, i - start));
+  }
+  return words;
+}
+
+}  // namespace
+
+std::u32string decode_utf8(std::string_view bytes, const std::string& name) {
+  std::u32string text;
+  text.reserve(bytes.size());
+  for (std::size_t i = 0; i < bytes.size();) {
+    char32_t code = 0;
+    const std::size_t length = sequence(bytes.substr(i), code);
+    if (length == 0 || code == 0) {
+      const auto line = 1 + std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(i), '\n');
+      char value[8];
+      std::snprintf(value, sizeof value, "0x%02x",
+                    static_cast<unsigned>(static_cast<unsigned char>(bytes[i])));
+      throw DataError(name + ":" + std::to_string(line) + ": byte " + std::to_string(i + 1) +
+                      " of the file is " + value + ", which is not UTF-8 text");
+    }
+    text += code;
+    i += length;
+  }
+  return text;
+}
+
+std::string encode_utf8(std::u32string_view text) {
+  std::string bytes;
+  const auto put = [&](char32_t b) { bytes += static_cast<char>(static_cast<unsigned char>(b)); };
+  for (const char32_t c : text) {
+    if (c < 0x80) {
+      put(c);
+    } else if (c < 0x800) {
+      put(0xc0 | (c >> 6)), put(0x80 | (c & 0x3f));
+    } else if (c < 0x10000) {
+      put(0xe0 | (c >> 12)), put(0x80 | ((c >> 6) & 0x3f)), put(0x80 | (c & 0x3f));
+    } else {
+      put(0xf0 | (c >> 18)), put(0x80 | ((c >> 12) & 0x3f)), put(0x80 | ((c >> 6) & 0x3f)),
+          put(0x80 | (c & 0x3f));
+    }
+  }
+  return bytes;
+}
+
+Corpus read_corpus(const std::vector<std::string>& paths) {
+  Reader reader;
+  for (const std::string& path : paths) reader.add(path);
+  return std::move(reader.corpus);
+}
+
+Corpus read_default_corpus() {
+  const std::string licences = "/usr/share/common-licenses";
+  if (fs::is_directory(licences)) return read_corpus({licences});
+  const fs::path source = UNROLL_SOURCE_DIR;
+  std::vector<std::string> documents;
+  for (const char* name : {"README.md", "docs"})
+    if (fs::exists(source / name)) documents.push_back((source / name).string());
+  if (documents.empty()) throw DataError(licences + ": not on this system; name a text with --data");
+  Corpus corpus = read_corpus(documents);
+  corpus.notes.insert(corpus.notes.begin(),
+                      licences + " is not on this system: training on the project's documents");
+  return corpus;
+}
+
+Vocabulary::Vocabulary(std::u32string_view text) : symbols_(text) {
+  std::sort(symbols_.begin(), symbols_.end());
+  symbols_.erase(std::unique(symbols_.begin(), symbols_.end()), symbols_.end());
+}
+
+Index Vocabulary::id(char32_t symbol) const {
+  const auto at = std::lower_bound(symbols_.begin(), symbols_.end(), symbol);
+  return at != symbols_.end() && *at == symbol ? at - symbols_.begin() : unknown();
+}
+
+char32_t Vocabulary::symbol(Index id) const {
+  return id >= 0 && id < unknown() ? symbols_[static_cast<std::size_t>(id)] : U'\ufffd';
+}
+
+std::vector<Index> Vocabulary::encode(std::u32string_view text) const {
+  std::vector<Index> ids;
+  ids.reserve(text.size());
+  for (const char32_t c : text) ids.push_back(id(c));
+  return ids;
+}
+
+std::u32string Vocabulary::decode(std::span<const Index> ids) const {
+  std::u32string text;
+  for (const Index i : ids) text += symbol(i);
+  return text;
+}
+
+KnownWords known_words(std::u32string_view sample, std::u32string_view text) {
+  const auto list = words_of(text);
+  const std::set<std::u32string_view> vocabulary(list.begin(), list.end());
+  KnownWords result;
+  for (const auto& word : words_of(sample)) {
+    ++result.words;
+    result.known += vocabulary.contains(word);
+  }
+  return result;
+}
+
+}  // namespace unroll::examples

@@ -1,0 +1,61 @@
+#include "common/program.hpp"
+
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <cstring>
+#include <iostream>
+#include <new>
+
+#include "unroll/core/error.hpp"
+
+namespace unroll::examples {
+
+namespace {
+
+int failed(const CLI::App& app, int status, std::string message) {
+  for (char& c : message)
+    if (c == '\n') c = ' ';
+  std::cerr << app.get_name() << ": " << message << "\n";
+  return status;
+}
+
+}  // namespace
+
+double peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return 1024.0 * static_cast<double>(usage.ru_maxrss);
+}
+
+MetricsLog::MetricsLog(const std::string& file) : file_(file) {
+  if (file.empty()) return;
+  errno = 0;
+  out_.open(file, std::ios::trunc);
+  if (!out_) throw DataError(file + ": cannot be written: " + std::strerror(errno ? errno : EIO));
+}
+
+void MetricsLog::write(const nlohmann::json& line) {
+  if (file_.empty()) return;
+  out_ << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+  if (!out_) throw DataError(file_ + ": cannot be written: is the disk full?");
+}
+
+int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help
+    return failed(app, 2, std::string(e.what()) + " (--help lists the options)");
+  }
+  try {
+    body();
+    return 0;
+  } catch (const std::bad_alloc&) {
+    return failed(app, 1, "out of memory: the model, the batch or the text is too large");
+  } catch (const std::exception& e) {
+    return failed(app, 1, e.what());
+  }
+}
+
+}  // namespace unroll::examples

@@ -1,0 +1,52 @@
+#pragma once
+/// \file
+/// What every example's main needs: options, one clear line for each mistake, a log of figures.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace unroll::examples {
+
+/// Option check: a number in low .. high (NaN is none); whole where `T` is.
+template <class T>
+CLI::Validator between(T low, T high) {
+  const auto text = [](T x) {
+    std::ostringstream s;
+    s << x;
+    return s.str();
+  };
+  const std::string range = text(low) + " .. " + text(high);
+  return CLI::Validator(
+      [=](std::string& given) {
+        T value{};
+        const bool number = CLI::detail::lexical_cast(given, value);
+        return number && value >= low && value <= high ? "" : "got '" + given + "', expected " + range;
+      },
+      range);
+}
+
+/// Bytes of memory this process has had at most.
+double peak_memory();
+
+/// One JSON object a line; each is in the file as soon as it is written. Without a file name nothing happens.
+class MetricsLog {
+ public:
+  /// Throws DataError when the file cannot be written.
+  explicit MetricsLog(const std::string& file);
+  void write(const nlohmann::json& line);
+
+ private:
+  std::string file_;
+  std::ofstream out_;
+};
+
+/// The shape of an example's main: reads the options that `app` declares, runs `body`, and gives the exit
+/// status. 2 for a mistake on the command line, 1 for anything wrong with the data or later, one line on
+/// stderr for either.
+int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& body);
+
+}  // namespace unroll::examples

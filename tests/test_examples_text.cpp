@@ -1,0 +1,205 @@
+// What the example programs share: text, the n-gram baseline, the progress line.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "common/corpus.hpp"
+#include "common/ngram.hpp"
+#include "common/progress.hpp"
+#include "unroll/core/random.hpp"
+
+using namespace unroll;
+using namespace unroll::examples;
+
+namespace {
+
+/// A folder of its own that is gone afterwards.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "unroll-text-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string operator()(const std::string& name) const { return (path_ / name).string(); }
+  std::string write(const std::string& name, const std::string& bytes) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
+    std::ofstream(path_ / name, std::ios::binary) << bytes;
+    return (*this)(name);
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::vector<Index> random_text(Index length, Index symbols, std::uint64_t seed) {
+  Rng rng(seed);
+  std::vector<Index> text;
+  for (Index i = 0; i < length; ++i) text.push_back(rng.integer(1 + rng.integer(symbols)));
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("UTF-8 of every length comes back as it was") {
+  const std::u32string text = U"a\u007f\u0080\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff\n";
+  CHECK(decode_utf8(encode_utf8(text), "t") == text);
+  CHECK(encode_utf8(U"\u00e9\u20ac\U0001f600") == "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+  CHECK(decode_utf8("", "t").empty());
+}
+
+TEST_CASE("what is not UTF-8 is named by file, line and byte") {
+  const auto fails = [](const std::string& bytes, const std::string& message) {
+    CAPTURE(message);
+    CHECK_THROWS_WITH_AS(decode_utf8(bytes, "t.txt"), message.c_str(), DataError);
+  };
+  const auto at = [](int line, int byte, const std::string& value) {
+    return "t.txt:" + std::to_string(line) + ": byte " + std::to_string(byte) + " of the file is " + value +
+           ", which is not UTF-8 text";
+  };
+  fails("ab\ncd\xff", at(2, 6, "0xff"));
+  fails(std::string("ab\0c", 4), at(1, 3, "0x00"));
+  fails("\n\n\x80", at(3, 3, "0x80"));          // continues nothing
+  fails("\xc3", at(1, 1, "0xc3"));              // cut off
+  fails("x\xe2\x82", at(1, 2, "0xe2"));         // cut off
+  fails("\xe2\x82z", at(1, 1, "0xe2"));         // broken off
+  fails("\xc0\xaf", at(1, 1, "0xc0"));          // overlong
+  fails("\xe0\x80\xaf", at(1, 1, "0xe0"));      // overlong
+  fails("\xf0\x80\x80\xaf", at(1, 1, "0xf0"));  // overlong
+  fails("\xed\xa0\x80", at(1, 1, "0xed"));      // surrogate
+  fails("\xf4\x90\x80\x80", at(1, 1, "0xf4"));  // above U+10FFFF
+  fails("\xf5\x80\x80\x80", at(1, 1, "0xf5"));
+}
+
+TEST_CASE("files: joined, repaired, taken once") {
+  const Folder folder;
+  const auto a = folder.write("a.txt", "\xef\xbb\xbfone\r\ntwo");
+  const auto b = folder.write("b.txt", "three\n");
+  const auto same = folder.write("c.txt", "one\ntwo");
+  const Corpus corpus = read_corpus({a, b, same, a});
+  CHECK(corpus.text == U"one\ntwo\nthree\n");
+  CHECK(corpus.files == std::vector<std::string>{a, b});
+  CHECK(corpus.notes.empty());
+}
+
+TEST_CASE("folders: what is below, in order of paths, without what is hidden or no text") {
+  const Folder folder;
+  folder.write("b/z.txt", "z\n");
+  folder.write("b/a.txt", "a\n");
+  folder.write("a.txt", "first\n");
+  folder.write(".git/config", "hidden\n");
+  folder.write(".hidden", "hidden\n");
+  std::filesystem::create_symlink("a.txt", folder("link"));
+  CHECK(read_corpus({folder("")}).text == U"first\na\nz\n");
+  const auto picture = folder.write("b/picture", std::string("\x89PNG\0", 5));
+  folder.write("empty", "");
+  const Corpus corpus = read_corpus({folder("")});
+  CHECK(corpus.text == U"first\na\nz\n");
+  REQUIRE(corpus.notes.size() == 1);
+  CHECK(corpus.notes[0] == folder("") + ": 2 left out, the first: " + picture +
+                               ":1: byte 1 of the file is 0x89, which is not UTF-8 text");
+}
+
+TEST_CASE("data that cannot be used says why") {
+  const Folder folder;
+  const auto fails = [](const std::string& path, const std::string& message) {
+    CHECK_THROWS_WITH_AS(read_corpus({path}), (path + message).c_str(), DataError);
+  };
+  fails(folder("missing"), ": cannot be read: No such file or directory");
+  fails(folder.write("empty", ""), ": the file is empty");
+  fails(folder.write("mark", "\xef\xbb\xbf"), ": the file is empty");
+  fails(folder.write("binary", std::string("a\n\0", 3)),
+        ":2: byte 3 of the file is 0x00, which is not UTF-8 text");
+  fails("/dev/null", ": is neither a file nor a folder");
+  std::filesystem::create_directory(folder("nothing"));
+  fails(folder("nothing"), ": no text file in this folder");
+}
+
+TEST_CASE("the vocabulary numbers characters in their order; others are unknown") {
+  const Vocabulary v(U"banana\u00e9");
+  CHECK(v.size() == 5);
+  CHECK(v.encode(U"abn\u00e9?") == std::vector<Index>{0, 1, 2, 3, 4});
+  CHECK(v.unknown() == 4);
+  CHECK(v.decode(v.encode(U"ban?")) == U"ban\ufffd");
+  CHECK(v.symbol(-1) == U'\ufffd');
+  CHECK(Vocabulary(U"").size() == 1);
+}
+
+TEST_CASE("words of a sample that occur in the text") {
+  const auto k = known_words(U"The cat, the d\u00f4g; ca the", U"the cat ate. The d\u00f4g ");
+  CHECK(k.words == 5);  // "The", "cat", "the", "d\u00f4g", "ca"; the last one is cut off
+  CHECK(k.known == 4);
+  CHECK(known_words(U"", U"a b ").share() == 0);
+}
+
+TEST_CASE("n-gram probabilities add up to one in every context") {
+  const Index symbols = 7;
+  for (const Index length : {0, 1, 2, 5, 40, 3000}) {
+    const auto text = random_text(length, symbols - 2, 5);  // two symbols are never met
+    for (int order = 1; order <= 5; ++order) {
+      const NgramModel model(text, symbols, order);
+      for (std::uint64_t seed = 0; seed < 40; ++seed) {
+        const auto context = random_text(static_cast<Index>(seed % 6), symbols, seed);
+        double sum = 0;
+        for (Index s = 0; s < symbols; ++s) {
+          const double p = model.probability(context, s);
+          CHECK(p > 0);
+          sum += p;
+        }
+        CHECK(sum == doctest::Approx(1).epsilon(1e-12));
+      }
+    }
+  }
+}
+
+TEST_CASE("n-gram probabilities by hand") {
+  // "abab" and order 2: a occurs after b only, b after a and at the start. Bigrams ab (2), ba (1): too few
+  // for an estimate, so all discounts are 1/2. In front of a stands {b}, in front of b {a}; the start stands
+  // before nothing.
+  const std::vector<Index> text = {0, 1, 0, 1};
+  const NgramModel model(text, 3, 2);
+  const double unigram = 0.5 / 2 + (0.5 + 0.5) / 2 * (1.0 / 3);
+  CHECK(model.probability({}, 0) == doctest::Approx(unigram));
+  CHECK(model.probability({}, 2) == doctest::Approx(1.0 / 6));
+  const std::vector<Index> a = {0}, b = {1}, never = {2};
+  CHECK(model.probability(a, 1) == doctest::Approx(1.5 / 2 + 0.5 / 2 * unigram));
+  CHECK(model.probability(b, 0) == doctest::Approx(0.5 / 1 + 0.5 / 1 * unigram));
+  CHECK(model.probability(b, 2) == doctest::Approx(0.5 / 6));
+  CHECK(model.probability(never, 1) == doctest::Approx(unigram));
+  const std::vector<Index> next = {1, 0};
+  CHECK(model.cross_entropy(a, next) ==
+        doctest::Approx(-(std::log(model.probability(a, 1)) + std::log(model.probability(b, 0))) / 2));
+}
+
+TEST_CASE("longer contexts pay where the text has an order, and cost little where it has none") {
+  std::vector<Index> order;
+  for (Index i = 0; i < 4000; ++i) order.push_back(i % 7 < 3 ? i % 7 : 3);  // 0 1 2 3 3 3 3 and again
+  const auto loss = [](const std::vector<Index>& text, int n) {
+    const auto half = std::span<const Index>(text).subspan(text.size() / 2);
+    return NgramModel(std::span<const Index>(text).first(text.size() / 2), 5, n).cross_entropy({}, half);
+  };
+  CHECK(loss(order, 5) < 0.01);
+  CHECK(loss(order, 3) > 0.1);
+  Rng rng(3);
+  std::vector<Index> noise;
+  for (int i = 0; i < 20000; ++i) noise.push_back(rng.integer(4));
+  CHECK(loss(noise, 1) == doctest::Approx(std::log(4)).epsilon(0.001));
+  CHECK(loss(noise, 5) < 1.12 * std::log(4));
+}
+
+TEST_CASE("the progress line") {
+  CHECK(Progress::line(25, 100, 5, "words", "loss 1.5") ==
+        "[======>                 ]  25 %  loss 1.5  5 words/s  15 s left");
+  CHECK(Progress::line(100, 100, 12345, "words", "x") ==
+        "[========================] 100 %  x  12.3k words/s  0 s left");
+  CHECK(Progress::line(0, 0, 0, "words", "x") == "[========================] 100 %  x  0 words/s  ? left");
+  CHECK(duration_text(200) == "3 min 20 s");
+  CHECK(duration_text(3900) == "1 h 05 min");
+  CHECK(duration_text(std::nan("")) == "?");
+}
