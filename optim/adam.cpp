@@ -1,0 +1,52 @@
+#include "unroll/optim/adam.hpp"
+
+#include <cmath>
+
+#include "unroll/optim/update_kernels.hpp"
+
+namespace unroll {
+namespace {
+
+std::vector<std::string> state_names(bool amsgrad) {
+  std::vector<std::string> names = {"exp_avg", "exp_avg_sq"};
+  if (amsgrad) names.push_back("max_exp_avg_sq");
+  return names;
+}
+
+}  // namespace
+
+template <class T>
+Adam<T>::Adam(const char* op, const ParameterList<T>& parameters, const AdamOptions& options, bool decoupled)
+    : Optimizer<T>(op, parameters, options.lr, state_names(options.amsgrad)),
+      options_(options),
+      decoupled_(decoupled) {
+  this->check("beta1", options.beta1, 0, 1);
+  this->check("beta2", options.beta2, 0, 1);
+  this->check("eps", options.eps, 0, 1e308);
+  this->check("weight_decay", options.weight_decay, 0, 1e308);
+}
+
+template <class T>
+void Adam<T>::update(std::size_t i, ParameterStorage<T>& p, Index step) {
+  const auto t = static_cast<double>(step);
+  const double decay = options_.weight_decay;
+  const detail::AdamNumbers<T> numbers = {
+      .step_size = static_cast<T>(this->lr() / (1 - std::pow(options_.beta1, t))),
+      .beta1 = static_cast<T>(options_.beta1),
+      .beta2 = static_cast<T>(options_.beta2),
+      .one_minus_beta1 = static_cast<T>(1 - options_.beta1),
+      .one_minus_beta2 = static_cast<T>(1 - options_.beta2),
+      .inverse_root = static_cast<T>(1 / std::sqrt(1 - std::pow(options_.beta2, t))),
+      .eps = static_cast<T>(options_.eps),
+      .weight_decay = static_cast<T>(decoupled_ ? 0 : decay),
+      .keep = static_cast<T>(decoupled_ ? 1 - this->lr() * decay : 1),
+  };
+  T* largest = options_.amsgrad ? this->state(2, i) : nullptr;
+  detail::active_update_kernels<T>().adam(p.value, p.grad, this->state(0, i), this->state(1, i), largest,
+                                          p.shape.size(), numbers);
+}
+
+template class Adam<float>;
+template class Adam<double>;
+
+}  // namespace unroll

@@ -1,0 +1,44 @@
+#pragma once
+/// \file
+/// Internal: the updates of the optimizers, one pass over a parameter, once per instruction set.
+
+#include "unroll/core/isa.hpp"
+#include "unroll/core/shape.hpp"
+
+namespace unroll::detail {
+
+template <class T>
+struct SgdNumbers {
+  T lr, momentum, one_minus_dampening, weight_decay;
+  bool nesterov, first;
+};
+
+template <class T>
+struct AdamNumbers {
+  T step_size;  // lr / (1 - beta1^t)
+  T beta1, beta2;
+  T one_minus_beta1, one_minus_beta2;
+  T inverse_root;  // 1 / sqrt(1 - beta2^t)
+  T eps;
+  T weight_decay;  // added to the gradient
+  T keep;          // the value is first multiplied by it: 1 - lr * decoupled decay
+};
+
+template <class T>
+struct UpdateKernels {
+  /// `velocity` null: no momentum.
+  void (*sgd)(T* value, const T* grad, T* velocity, Index n, const SgdNumbers<T>& numbers);
+  /// `largest` null: no amsgrad.
+  void (*adam)(T* value, const T* grad, T* mean, T* square, T* largest, Index n,
+               const AdamNumbers<T>& numbers);
+};
+
+UNROLL_FOR_EACH_ISA(template <class T> const UpdateKernels<T>& update_kernels();)
+
+/// Those of the instruction set in use.
+template <class T>
+const UpdateKernels<T>& active_update_kernels() {
+  return UNROLL_PICK_ISA(update_kernels<T>());
+}
+
+}  // namespace unroll::detail
