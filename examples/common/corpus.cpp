@@ -90,11 +90,9 @@ class Reader {
       }
     }
     if (texts == 0)
-      throw DataError(path.string() + ": no text file in this folder" +
-                      (why.empty() ? "" : " (" + why + ")"));
+      throw DataError(path.string() + ": no text file in this folder" + (why.empty() ? "" : " (" + why + ")"));
     if (left_out > 0)
-      corpus.notes.push_back(path.string() + ": " + std::to_string(left_out) +
-                             " left out, the first: " + why);
+      corpus.notes.push_back(path.string() + ": " + std::to_string(left_out) + " left out, the first: " + why);
   }
 
   void add(const fs::path& path) {
@@ -135,10 +133,9 @@ std::u32string decode_utf8(std::string_view bytes, const std::string& name) {
     if (length == 0 || code == 0) {
       const auto line = 1 + std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(i), '\n');
       char value[8];
-      std::snprintf(value, sizeof value, "0x%02x",
-                    static_cast<unsigned>(static_cast<unsigned char>(bytes[i])));
-      throw DataError(name + ":" + std::to_string(line) + ": byte " + std::to_string(i + 1) +
-                      " of the file is " + value + ", which is not UTF-8 text");
+      std::snprintf(value, sizeof value, "0x%02x", static_cast<unsigned>(static_cast<unsigned char>(bytes[i])));
+      throw DataError(name + ":" + std::to_string(line) + ": byte " + std::to_string(i + 1) + " of the file is " +
+                      value + ", which is not UTF-8 text");
     }
     text += code;
     i += length;
@@ -157,8 +154,7 @@ std::string encode_utf8(std::u32string_view text) {
     } else if (c < 0x10000) {
       put(0xe0 | (c >> 12)), put(0x80 | ((c >> 6) & 0x3f)), put(0x80 | (c & 0x3f));
     } else {
-      put(0xf0 | (c >> 18)), put(0x80 | ((c >> 12) & 0x3f)), put(0x80 | ((c >> 6) & 0x3f)),
-          put(0x80 | (c & 0x3f));
+      put(0xf0 | (c >> 18)), put(0x80 | ((c >> 12) & 0x3f)), put(0x80 | ((c >> 6) & 0x3f)), put(0x80 | (c & 0x3f));
     }
   }
   return bytes;
@@ -179,8 +175,7 @@ Corpus read_default_corpus() {
     if (fs::exists(source / name)) documents.push_back((source / name).string());
   if (documents.empty()) throw DataError(licences + ": not on this system; name a text with --data");
   Corpus corpus = read_corpus(documents);
-  corpus.notes.insert(corpus.notes.begin(),
-                      licences + " is not on this system: training on the project's documents");
+  corpus.notes.insert(corpus.notes.begin(), licences + " is not on this system: training on the project's documents");
   return corpus;
 }
 

@@ -60,8 +60,7 @@ std::string duration_text(double seconds) {
 Progress::Progress(double total, std::string unit)
     : total_(total), unit_(std::move(unit)), terminal_(isatty(STDERR_FILENO) == 1) {}
 
-std::string Progress::line(double done, double total, double rate, const std::string& unit,
-                           const std::string& text) {
+std::string Progress::line(double done, double total, double rate, const std::string& unit, const std::string& text) {
   const double share = total > 0 ? std::clamp(done / total, 0.0, 1.0) : 1;
   const std::size_t width = 24, full = static_cast<std::size_t>(share * width);
   std::string bar(width, ' ');

@@ -38,8 +38,7 @@ class Progress {
   void resume();
 
   /// The line as it is shown, for a speed of `rate` items a second.
-  static std::string line(double done, double total, double rate, const std::string& unit,
-                          const std::string& text);
+  static std::string line(double done, double total, double rate, const std::string& unit, const std::string& text);
 
   /// Items a second so far, pauses left out.
   double rate() const;
