@@ -3,6 +3,7 @@
 
 #include "unroll/core/kernels.hpp"
 #include "unroll/core/simd.hpp"
+#include "unroll/core/sum_kernels.hpp"
 
 namespace unroll::detail::UNROLL_ISA {
 namespace {
@@ -55,26 +56,15 @@ void add_row_vector(T* dst, const T* vector, Index rows, Index cols, Index row_s
   for (Index r = 0; r < rows; ++r) add_into(dst + r * row_stride, vector, cols);
 }
 
-// Sums of columns: `width` lanes of columns at a time, down all rows. Rows are added plainly in blocks; the
-// blocks' sums with Kahan's compensation, which costs nothing as it is done once a block.
+// Sums of columns: `width` lanes of columns at a time, down all rows. As BlockedSum, with the loops turned
+// inside out.
 constexpr Index block_rows = 64;
-
-template <class L>
-struct Compensated {
-  L sum = L(0), lost = L(0);
-  UNROLL_INLINE void add(L x) {
-    const L y = x - lost;
-    const L t = sum + y;
-    lost = (t - sum) - y;
-    sum = t;
-  }
-};
 
 template <int width, class T>
 void column_strip(T* dst, const T* src, Index rows, Index row_stride, int cols, bool overwrite) {
   using L = Lane<T, native_arch>;
   const bool tail = cols < width * L::size;  // only with width 1
-  Compensated<L> total[width];
+  CompensatedSum<L> total[width];
   for (Index first = 0; first < rows; first += block_rows) {
     const Index last = first + block_rows < rows ? first + block_rows : rows;
     L sum[width];

@@ -30,24 +30,6 @@ UNROLL_INLINE X power_by_squaring(const X& x, int n) {
   return result;
 }
 
-// x^y with the values of IEEE 754 at x = 0 and y = 0, where the vector function has others.
-template <class X>
-UNROLL_INLINE X power(const X& x, const X& y) {
-  const X infinite = X(1) / abs(x);
-  return select(y == X(0), X(1), select((x == X(0)) && (y < X(0)), infinite, pow(x, y)));
-}
-
-// Derivatives as in core/dual.hpp: y x^(y-1) and x^y log x; 0 for x where y is 0, and for y where x is 0 and
-// y >= 0.
-template <class V, int N>
-UNROLL_INLINE Dual<V, N> power(const Dual<V, N>& x, const Dual<V, N>& y) {
-  const V f = power(x.value, y.value);
-  V dx(0), dy(0);
-  if (x.nonzero) dx = select(y.value == V(0), V(0), y.value * power(x.value, y.value - V(1)));
-  if (y.nonzero) dy = select((x.value == V(0)) && (y.value >= V(0)), V(0), f * log(x.value));
-  return Dual<V, N>::chain(f, x, dx, y, dy);
-}
-
 #define UNROLL_BINARY(Name, result)                            \
   template <class T>                                           \
   struct Name {                                                \
@@ -60,7 +42,7 @@ UNROLL_BINARY(Add, a + b);
 UNROLL_BINARY(Sub, a - b);
 UNROLL_BINARY(Mul, a* b);
 UNROLL_BINARY(Div, a / b);
-UNROLL_BINARY(Pow, power(a, b));
+UNROLL_BINARY(Pow, pow(a, b));
 UNROLL_BINARY(Maximum, maximum(a, b));
 UNROLL_BINARY(Minimum, minimum(a, b));
 #undef UNROLL_BINARY
@@ -112,8 +94,8 @@ UNROLL_WITH_NUMBER(MulNumber, x* X(c));
 UNROLL_WITH_NUMBER(DivNumber, x / X(c));
 UNROLL_WITH_NUMBER(NumberSub, X(c) - x);
 UNROLL_WITH_NUMBER(NumberDiv, X(c) / x);
-UNROLL_WITH_NUMBER(PowNumber, power(x, X(c)));
-UNROLL_WITH_NUMBER(NumberPow, power(X(c), x));
+UNROLL_WITH_NUMBER(PowNumber, pow(x, X(c)));
+UNROLL_WITH_NUMBER(NumberPow, pow(X(c), x));
 UNROLL_WITH_NUMBER(MaximumNumber, maximum(x, X(c)));
 UNROLL_WITH_NUMBER(MinimumNumber, minimum(x, X(c)));
 UNROLL_WITH_NUMBER(LeakyRelu, leaky_relu(x, X(c)));

@@ -1,0 +1,223 @@
+#include "unroll/ops/reduce.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "unroll/core/kernels.hpp"
+#include "unroll/core/tape.hpp"
+#include "unroll/ops/axis_detail.hpp"
+#include "unroll/ops/softmax_kernels.hpp"
+
+namespace unroll {
+namespace detail {
+namespace {
+
+const char* const names[] = {"sum", "mean", "max", "min", "logsumexp"};
+
+// Whether `a` takes the place of `b`, the best so far. The first NaN wins and stays.
+template <class T>
+bool beats(Reduction op, T a, T b) {
+  if (b != b) return false;
+  return a != a || (op == Reduction::max ? a > b : a < b);
+}
+
+// Position of the first of the best of `n` numbers, `step` apart.
+template <class T>
+Index first_best(Reduction op, const T* x, Index n, Index step) {
+  Index best = 0;
+  for (Index i = 1; i < n; ++i)
+    if (beats(op, x[i * step], x[best * step])) best = i;
+  return best;
+}
+
+void check_not_empty(const char* name, const Shape& shape, const AxisWalk& walk) {
+  if (walk.n > 0 || walk.groups * walk.reduced() == 0) return;
+  throw ShapeError(std::string("[") + name + "] an operand of shape " + shape.str() +
+                   " has nothing to choose from; expected at least one element");
+}
+
+template <class T>
+struct Reduce {
+  Reduction op;
+  AxisWalk walk;
+  Node<T>* x;
+  Node<T>* y;
+
+  SoftmaxPanel<T> panel(Index g, const T* dy, T* dx, bool fresh) const {
+    const Index stride = row_stride_of(walk, *x), at = walk.start(g, stride), to = g * walk.reduced();
+    return {walk.rows,
+            walk.n,
+            walk.width,
+            walk.step(stride),
+            0,
+            x->value + at,
+            y->value + to,
+            dy ? dy + to : nullptr,
+            dx ? dx + at : nullptr,
+            fresh};
+  }
+
+  void forward(const SoftmaxPanel<T>& p) const {
+    const Kernels<T>& k = kernels<T>();
+    switch (op) {
+      case Reduction::sum:
+      case Reduction::mean: {
+        const double n = op == Reduction::mean ? static_cast<double>(p.n) : 1.0;
+        if (p.rows) {
+          *p.y = static_cast<T>(k.sum(p.x, p.n) / n);
+        } else {
+          k.column_sum_into(p.y, p.x, p.n, p.width, p.x_step, true);
+          if (op == Reduction::mean)
+            for (Index j = 0; j < p.width; ++j) p.y[j] /= static_cast<T>(n);
+        }
+        return;
+      }
+      case Reduction::max:
+      case Reduction::min:
+        if (p.rows) {
+          *p.y = op == Reduction::max ? k.max(p.x, p.n) : p.x[first_best(op, p.x, p.n, 1)];
+          return;
+        }
+        std::copy_n(p.x, p.width, p.y);
+        for (Index i = 1; i < p.n; ++i)
+          for (Index j = 0; j < p.width; ++j)
+            if (const T v = p.x[i * p.x_step + j]; beats(op, v, p.y[j])) p.y[j] = v;
+        return;
+      case Reduction::logsumexp:
+        softmax_kernels<T>().logsumexp(p);
+        return;
+    }
+  }
+
+  // Of max and min only where dx was set to zero before.
+  void backward(const SoftmaxPanel<T>& p) const {
+    switch (op) {
+      case Reduction::sum:
+      case Reduction::mean: {
+        const T factor = op == Reduction::mean ? T(1) / static_cast<T>(p.n) : T(1);
+        for (Index i = 0; i < (p.rows ? 1 : p.n); ++i) {
+          T* dx = p.dx + i * p.x_step;
+          const Index count = p.rows ? p.n : p.width;
+          if (p.rows) {
+            const T g = *p.dy * factor;
+            if (p.fresh) {
+              std::fill_n(dx, count, g);
+            } else {
+              for (Index j = 0; j < count; ++j) dx[j] += g;
+            }
+          } else if (p.fresh) {
+            for (Index j = 0; j < count; ++j) dx[j] = p.dy[j] * factor;
+          } else {
+            for (Index j = 0; j < count; ++j) dx[j] += p.dy[j] * factor;
+          }
+        }
+        return;
+      }
+      case Reduction::max:
+      case Reduction::min:
+        for (Index j = 0; j < (p.rows ? 1 : p.width); ++j) {
+          const Index step = p.rows ? 1 : p.x_step;
+          p.dx[j + first_best(op, p.x + j, p.n, step) * step] += p.dy[j];
+        }
+        return;
+      case Reduction::logsumexp:
+        softmax_kernels<T>().logsumexp_backward(p);
+        return;
+    }
+  }
+};
+
+template <class T>
+Variable<T> reduce(Reduction op, const AxisWalk& walk, Node<T>* x, const Shape& shape) {
+  const bool extremum = op == Reduction::max || op == Reduction::min;
+  if (extremum) check_not_empty(names[static_cast<int>(op)], x->shape, walk);
+  Tape<T>& tape = *current_tape<T>;
+  Node<T>* y = tape.new_node(shape, x->requires_grad);
+  const Reduce<T> reduction{op, walk, x, y};
+  for (Index g = 0; g < walk.groups; ++g) reduction.forward(reduction.panel(g, nullptr, nullptr, false));
+  if (!y->requires_grad) return tape.handle(y);
+  tape.record([reduction, extremum] {
+    const T* dy = reduction.y->arrived();
+    if (!dy) return;
+    const Adjoint<T> a = extremum ? Adjoint<T>{reduction.x->touch_add(), reduction.x->row_stride, false}
+                                  : reduction.x->touch();
+    for (Index g = 0; g < reduction.walk.groups; ++g)
+      reduction.backward(reduction.panel(g, dy, a.data, a.fresh));
+  });
+  return tape.handle(y);
+}
+
+}  // namespace
+
+template <class T>
+Variable<T> reduce_all(Reduction op, const Variable<T>& input) {
+  Node<T>* x = input.use(names[static_cast<int>(op)]);
+  // Rows that are apart: row by row, then over the rows. Every row has as many elements, so that a mean is
+  // one of means.
+  if (!x->contiguous()) return reduce_all(op, reduce_along(op, input, -1, {}));
+  return reduce(op, walk_over_all(*x), x, Shape{});
+}
+
+template <class T>
+Variable<T> reduce_along(Reduction op, const Variable<T>& input, int axis, ReduceOptions options) {
+  const char* name = names[static_cast<int>(op)];
+  Node<T>* x = input.use(name);
+  axis = checked_axis(name, x->shape, axis);
+  return reduce(op, walk_along(*x, axis), x,
+                options.keep_dims ? x->shape.with(axis, 1) : x->shape.without(axis));
+}
+
+#define UNROLL_INSTANTIATE(T)                                     \
+  template Variable<T> reduce_all(Reduction, const Variable<T>&); \
+  template Variable<T> reduce_along(Reduction, const Variable<T>&, int, ReduceOptions);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
+
+namespace {
+
+template <class T>
+std::vector<Index> argmax_of(const Node<T>& x, const AxisWalk& walk) {
+  check_not_empty("argmax", x.shape, walk);
+  const Index stride = row_stride_of(walk, x), step = walk.rows ? 1 : walk.step(stride);
+  std::vector<Index> best;
+  best.reserve(static_cast<std::size_t>(walk.groups * walk.reduced()));
+  for (Index g = 0; g < walk.groups; ++g)
+    for (Index j = 0; j < walk.reduced(); ++j)
+      best.push_back(first_best(Reduction::max, x.value + walk.start(g, stride) + j, walk.n, step));
+  return best;
+}
+
+}  // namespace
+}  // namespace detail
+
+template <class T>
+Index argmax(const Variable<T>& input) {
+  const detail::Node<T>& x = input.read("argmax");
+  if (x.contiguous()) return detail::argmax_of(x, detail::walk_over_all(x))[0];
+  detail::check_not_empty("argmax", x.shape, detail::walk_over_all(x));
+  Index best = 0, best_row = 0;
+  for (Index r = 0; r < x.rows(); ++r) {
+    const Index c = detail::first_best(detail::Reduction::max, x.value + r * x.row_stride, x.cols(), 1);
+    if (r > 0 && !detail::beats(detail::Reduction::max, x.value[r * x.row_stride + c],
+                                x.value[best_row * x.row_stride + best]))
+      continue;
+    best = c;
+    best_row = r;
+  }
+  return best_row * x.cols() + best;
+}
+
+template <class T>
+std::vector<Index> argmax(const Variable<T>& input, int axis) {
+  const detail::Node<T>& x = input.read("argmax");
+  return detail::argmax_of(x, detail::walk_along(x, detail::checked_axis("argmax", x.shape, axis)));
+}
+
+template Index argmax(const Variable<float>&);
+template Index argmax(const Variable<double>&);
+template std::vector<Index> argmax(const Variable<float>&, int);
+template std::vector<Index> argmax(const Variable<double>&, int);
+
+}  // namespace unroll
