@@ -184,7 +184,7 @@ struct Lane {
     }
   }
   /// The first `n` numbers from `from` (0 <= n <= size) and zeros behind them; reads nothing past `from + n`.
-  static UNROLL_INLINE Lane load(const T* from, int n) {
+  static UNROLL_NOINLINE Lane load(const T* from, int n) {
     alignas(64) T all[size] = {};
     for (int i = 0; i < n; ++i) all[i] = from[i];
     return load(all);
@@ -197,7 +197,7 @@ struct Lane {
     }
   }
   /// Writes the first `n` numbers and nothing past `to + n`.
-  UNROLL_INLINE void store(T* to, int n) const {
+  UNROLL_NOINLINE void store(T* to, int n) const {
     alignas(64) T all[size];
     store(all);
     for (int i = 0; i < n; ++i) to[i] = all[i];

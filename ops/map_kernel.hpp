@@ -83,16 +83,16 @@ struct MapLoops<Arch, T, F, std::integer_sequence<int, I...>> {
   static constexpr int outputs = MapResult<Result>::count;
   using Outputs = std::make_integer_sequence<int, outputs>;
 
-  // Flattened, since a user's lambda need not ask for inlining and a lane must never pass through memory.
+  // Flattened, since a user's lambda need not ask for inlining and a lane must never pass through memory. Row ends go
+  // through the same code as whole lanes: a second copy of the lambda would double what every `map` costs to compile.
   __attribute__((flatten)) static void forward(const MapCall<T>& c, const void* functor) {
     const F& f = *static_cast<const F*>(functor);
     for (std::int64_t r = 0; r < c.rows; ++r) {
       const T* const p[] = {c.in[I] + r * c.in_row[I]...};
-      std::int64_t j = 0;
-      for (; j + L::size <= c.cols; j += L::size)
-        store(c, r * c.cols + j, L::size, f(L::load(p[I] + (j & c.in_col[I]))...), Outputs{});
-      if (const int n = static_cast<int>(c.cols - j); n > 0)
-        store(c, r * c.cols + j, n, f(load_tail(c, I, p[I], j, n)...), Outputs{});
+      for (std::int64_t j = 0; j < c.cols; j += L::size) {
+        const int n = c.cols - j < L::size ? static_cast<int>(c.cols - j) : L::size;
+        store(c, r * c.cols + j, n, f(load(c, I, p[I], j, n)...), Outputs{});
+      }
     }
   }
 
@@ -102,14 +102,12 @@ struct MapLoops<Arch, T, F, std::integer_sequence<int, I...>> {
     for (std::int64_t r = 0; r < c.rows; ++r) {
       const T* const p[] = {c.in[I] + r * c.in_row[I]...};
       T* const d[] = {c.d_in[I] + (c.d_how[I] == MapGrad::none ? 0 : r * c.in_row[I])...};
-      std::int64_t j = 0;
-      for (; j + L::size <= c.cols; j += L::size) {
-        const auto y = f(D::variable(L::load(p[I] + (j & c.in_col[I])), I)...);
-        (deliver<I, false>(c, d[I], j, L::size, adjoint<I>(c, r * c.cols + j, L::size, y, Outputs{}), sums), ...);
-      }
-      if (const int n = static_cast<int>(c.cols - j); n > 0) {
-        const auto y = f(D::variable(load_tail(c, I, p[I], j, n), I)...);
-        (deliver<I, true>(c, d[I], j, n, adjoint<I>(c, r * c.cols + j, n, y, Outputs{}), sums), ...);
+      for (std::int64_t j = 0; j < c.cols; j += L::size) {
+        const int n = c.cols - j < L::size ? static_cast<int>(c.cols - j) : L::size;
+        const auto y = f(D::variable(load(c, I, p[I], j, n), I)...);
+        L dy[outputs];
+        load_adjoints(c, r * c.cols + j, n, dy, Outputs{});
+        (deliver(c.d_how[I], d[I] + j, n, adjoint<I>(c, dy, y, Outputs{}), sums[I]), ...);
       }
     }
     ((c.d_how[I] == MapGrad::reduce ? void(*c.d_in[I] += reduce_add(sums[I])) : void()), ...);
@@ -121,8 +119,8 @@ struct MapLoops<Arch, T, F, std::integer_sequence<int, I...>> {
     return L(T(0));
   }
 
-  static UNROLL_INLINE L load_tail(const MapCall<T>& c, int i, const T* p, std::int64_t j, int n) {
-    return c.in_col[i] ? L::load(p + j, n) : L::load(p);
+  static UNROLL_INLINE L load(const MapCall<T>& c, int i, const T* p, std::int64_t j, int n) {
+    return n == L::size || !c.in_col[i] ? L::load(p + (j & c.in_col[i])) : L::load(p + j, n);
   }
 
   template <class R, int... K>
@@ -135,49 +133,47 @@ struct MapLoops<Arch, T, F, std::integer_sequence<int, I...>> {
     }
   }
 
-  // d / d input I = sum over outputs of their adjoint times the partial derivative.
-  template <int J, class R, int... K>
-  static UNROLL_INLINE L adjoint(const MapCall<T>& c, std::int64_t at, int n, const R& r,
-                                 std::integer_sequence<int, K...>) {
-    L sum(T(0));
-    (adjoint_of_output<J>(c, c.d_out[K], at, n, map_result<K, D>(r), sum), ...);
-    return sum;
-  }
-  template <int J>
-  static UNROLL_INLINE void adjoint_of_output(const MapCall<T>&, const T* dy, std::int64_t at, int n, const D& y,
-                                              L& sum) {
-    if (!(y.nonzero >> J & 1u) || !dy) return;
-    const L g = n == L::size ? L::load(dy + at) : L::load(dy + at, n);
-    sum = mul_add(g, y.d[J], sum);
+  template <int... K>
+  static UNROLL_INLINE void load_adjoints(const MapCall<T>& c, std::int64_t at, int n, L* dy,
+                                          std::integer_sequence<int, K...>) {
+    ((dy[K] = !c.d_out[K] ? L(T(0)) : n == L::size ? L::load(c.d_out[K] + at) : L::load(c.d_out[K] + at, n)), ...);
   }
 
-  template <int J, bool tail>
-  static UNROLL_INLINE void deliver(const MapCall<T>& c, T* d, std::int64_t j, int n, L g, L* sums) {
-    switch (c.d_how[J]) {
-      case MapGrad::none: return;
-      case MapGrad::reduce:
-        if constexpr (tail) {
-          // Lanes behind the end hold f'(0), which may be anything.
-          alignas(64) T some[L::size];
-          g.store(some, n);
-          g = L::load(some, n);
-        }
-        sums[J] += g;
-        return;
-      case MapGrad::write:
-        if constexpr (tail) {
-          g.store(d + j, n);
-        } else {
-          g.store(d + j);
-        }
-        return;
-      case MapGrad::add:
-        if constexpr (tail) {
-          (L::load(d + j, n) + g).store(d + j, n);
-        } else {
-          (L::load(d + j) + g).store(d + j);
-        }
-        return;
+  // d / d input J = sum over outputs of their adjoint times the partial derivative.
+  template <int J, class R, int... K>
+  static UNROLL_INLINE L adjoint(const MapCall<T>& c, const L* dy, const R& r, std::integer_sequence<int, K...>) {
+    L sum(T(0));
+    (add_partial<J>(c.d_out[K] != nullptr, dy[K], map_result<K, D>(r), sum), ...);
+    return sum;
+  }
+  // An output that no adjoint reached is left out: zero times an infinite derivative would be NaN.
+  template <int J>
+  static UNROLL_INLINE void add_partial(bool arrived, L dy, const D& y, L& sum) {
+    if ((y.nonzero >> J & 1u) && arrived) sum = mul_add(dy, y.d[J], sum);
+  }
+
+  static UNROLL_INLINE void deliver(MapGrad how, T* d, int n, L g, L& sum) {
+    if (how == MapGrad::none) return;
+    if (n < L::size) {
+      deliver_end(how, d, n, g, sum);
+    } else if (how == MapGrad::write) {
+      g.store(d);
+    } else if (how == MapGrad::add) {
+      (L::load(d) + g).store(d);
+    } else {
+      sum += g;
+    }
+  }
+  // Lanes behind the end of a row hold derivatives at 0, which may be anything.
+  static UNROLL_NOINLINE void deliver_end(MapGrad how, T* d, int n, const L& g, L& sum) {
+    if (how == MapGrad::write) {
+      g.store(d, n);
+    } else if (how == MapGrad::add) {
+      (L::load(d, n) + g).store(d, n);
+    } else {
+      T some[L::size];
+      g.store(some, n);
+      sum += L::load(some, n);
     }
   }
 };
