@@ -92,8 +92,7 @@ Index first_stride(const Node<T>& x) {
 int checked_axis(const char* op, const Shape& shape, int axis) {
   const int a = axis < 0 ? axis + shape.rank() : axis;
   if (a < 0 || a >= shape.rank())
-    throw ShapeError(std::string("[") + op + "] axis " + text(axis) + " of an input " + shape.str() +
-                     "; expected " +
+    throw ShapeError(std::string("[") + op + "] axis " + text(axis) + " of an input " + shape.str() + "; expected " +
                      (shape.rank() == 0 ? std::string("an input with at least one axis")
                                         : text(-shape.rank()) + " to " + text(shape.rank() - 1)));
   return a;
@@ -115,24 +114,20 @@ Variable<T> slice(const char* op, const Variable<T>& v, int axis, Index start, I
   Tape<T>& tape = *current_tape<T>;
   const Shape shape = x->shape.with(axis, length);
   if (axis == x->shape.rank() - 1)
-    return tape.handle(
-        tape.new_part(x, part, x->value + start, shape, x->shape.rank() == 1 ? length : x->row_stride));
-  if (axis == 0)
-    return tape.handle(tape.new_part(x, part, x->value + start * first_stride(*x), shape, x->row_stride));
+    return tape.handle(tape.new_part(x, part, x->value + start, shape, x->shape.rank() == 1 ? length : x->row_stride));
+  if (axis == 0) return tape.handle(tape.new_part(x, part, x->value + start * first_stride(*x), shape, x->row_stride));
   x = contiguous_node(v, op);
   const Split s(x->shape, axis);
   const Index cols = length * s.inner;
-  return copy_one<T>(
-      {x, start * s.inner, x->shape[axis] * s.inner, 0, cols, s.outer, cols, length == x->shape[axis]},
-      shape);
+  return copy_one<T>({x, start * s.inner, x->shape[axis] * s.inner, 0, cols, s.outer, cols, length == x->shape[axis]},
+                     shape);
 }
 
 // The tensor whose adjoint holds that of `x`: x is one region of it.
 template <class T>
 const Node<T>* region_of(const Node<T>* x) {
   // A reshaped part is the part.
-  if (x->base && !x->part && x->base->part && x->value == x->base->value &&
-      x->shape.size() == x->base->shape.size())
+  if (x->base && !x->part && x->base->part && x->value == x->base->value && x->shape.size() == x->base->shape.size())
     x = x->base;
   return x->base;
 }
@@ -161,12 +156,11 @@ Node<T>* view_over(std::span<const Variable<T>> list, const char* op, const Shap
     requires_grad |= x->requires_grad;
   }
   if (!first) return nullptr;
-  // Rank-0 pieces become a vector: one row.
-  if (first->shape.rank() == 0) stride = shape.cols();
-  if (shape.cols() != first->cols() && stride != first->cols()) return nullptr;
-  if (shape.cols() != first->cols()) stride = shape.cols();
-  Node<T>* view =
-      current_tape<T>->new_view(const_cast<Node<T>*>(region_of(first)), first->value, shape, stride);
+  if (shape.cols() != first->cols()) {  // scalars or vectors become one row
+    if (stride != first->cols()) return nullptr;
+    stride = shape.cols();
+  }
+  Node<T>* view = current_tape<T>->new_view(const_cast<Node<T>*>(region_of(first)), first->value, shape, stride);
   view->requires_grad = requires_grad && current_tape<T>->recording();
   view->is_zero = false;
   return view;
@@ -175,8 +169,7 @@ Node<T>* view_over(std::span<const Variable<T>> list, const char* op, const Shap
 template <class T>
 Variable<T> copy_many(std::span<const Block<T>> blocks, const Shape& shape) {
   Tape<T>& tape = *current_tape<T>;
-  const bool requires_grad =
-      std::ranges::any_of(blocks, [](const Block<T>& b) { return b.x->requires_grad; });
+  const bool requires_grad = std::ranges::any_of(blocks, [](const Block<T>& b) { return b.x->requires_grad; });
   Node<T>* y = tape.new_node(shape, requires_grad);
   for (const Block<T>& b : blocks) copy_forward(b, y->value);
   if (y->requires_grad) {
@@ -193,8 +186,7 @@ Variable<T> copy_many(std::span<const Block<T>> blocks, const Shape& shape) {
 // Concatenation under the name of the operation that asked for it.
 template <class T>
 Variable<T> concat_as(const char* op, std::span<const Variable<T>> list, int axis) {
-  if (list.empty())
-    throw ValueError(std::string("[") + op + "] got an empty list; expected at least one tensor");
+  if (list.empty()) throw ValueError(std::string("[") + op + "] got an empty list; expected at least one tensor");
   const Shape first = list[0].use(op)->shape;
   axis = checked_axis(op, first, axis);
   Index total = 0;
@@ -202,8 +194,7 @@ Variable<T> concat_as(const char* op, std::span<const Variable<T>> list, int axi
     const Shape& s = v.use(op)->shape;
     if (s.rank() != first.rank() || !(s.with(axis, 0) == first.with(axis, 0)))
       throw ShapeError(std::string("[") + op + "] tensor " + text(&v - list.data()) + " is " + s.str() +
-                       ", tensor 0 is " + first.str() + "; expected all dimensions but axis " + text(axis) +
-                       " equal");
+                       ", tensor 0 is " + first.str() + "; expected all dimensions but axis " + text(axis) + " equal");
     total += s[axis];
   }
   if (list.size() == 1) return list[0];
@@ -262,8 +253,8 @@ struct Swap {
     for (Index i = 0; i < n[0]; ++i)
       for (Index j = 0; j < n[1]; ++j)
         transpose_plane<T, add>(to + i * to_strides[0] + j * to_strides[1], to_strides[2], to_strides[3],
-                                from + i * from_strides[0] + j * from_strides[1], from_strides[2],
-                                from_strides[3], n[2], n[3]);
+                                from + i * from_strides[0] + j * from_strides[1], from_strides[2], from_strides[3],
+                                n[2], n[3]);
   }
 };
 
@@ -281,8 +272,8 @@ template <class T>
 Variable<T> reshape(const Variable<T>& v, const Shape& shape) {
   Node<T>* x = v.use("reshape");
   if (shape.size() != x->shape.size())
-    throw ShapeError("[reshape] input " + x->shape.str() + " has " + text(x->shape.size()) +
-                     " elements, shape " + shape.str() + " takes " + text(shape.size()));
+    throw ShapeError("[reshape] input " + x->shape.str() + " has " + text(x->shape.size()) + " elements, shape " +
+                     shape.str() + " takes " + text(shape.size()));
   const bool same_rows = shape.cols() == x->cols() && shape.rows() == x->rows();
   if (!same_rows) x = contiguous_node(v, "reshape");
   Tape<T>& tape = *current_tape<T>;
@@ -362,17 +353,15 @@ template <class T>
 Variable<T> at(const Variable<T>& v, Index t) {
   Node<T>* x = v.use("at");
   const Shape& shape = x->shape;
-  if (shape.rank() == 0)
-    throw ShapeError("[at] index " + text(t) + " of a scalar; expected at least one axis");
+  if (shape.rank() == 0) throw ShapeError("[at] index " + text(t) + " of a scalar; expected at least one axis");
   const Index n = shape[0], i = t < 0 ? t + n : t;
   if (i < 0 || i >= n)
-    throw ValueError("[at] index " + text(t) + " of an input " + shape.str() + "; expected " + text(-n) +
-                     " to " + text(n - 1));
+    throw ValueError("[at] index " + text(t) + " of an input " + shape.str() + "; expected " + text(-n) + " to " +
+                     text(n - 1));
   Tape<T>& tape = *current_tape<T>;
   const Index step = shape.rank() == 1 ? 1 : first_stride(*x);
   const Shape rest = shape.without(0);
-  return tape.handle(
-      tape.new_view(x, x->value + i * step, rest, rest.rank() < 2 ? rest.cols() : x->row_stride));
+  return tape.handle(tape.new_view(x, x->value + i * step, rest, rest.rank() < 2 ? rest.cols() : x->row_stride));
 }
 
 template <class T>
@@ -395,14 +384,12 @@ void split_into(const Variable<T>& v, std::span<const Index> sizes, int axis, st
                      text(static_cast<Index>(pieces.size())) + " pieces");
   Index total = 0;
   for (const Index n : sizes) {
-    if (n < 0)
-      throw ValueError("[split] size " + text(n) + " of an input " + x->shape.str() +
-                       "; expected at least 0");
+    if (n < 0) throw ValueError("[split] size " + text(n) + " of an input " + x->shape.str() + "; expected at least 0");
     total += n;
   }
   if (total != x->shape[axis])
-    throw ShapeError("[split] sizes add up to " + text(total) + ", axis " + text(axis) + " of input " +
-                     x->shape.str() + " has " + text(x->shape[axis]));
+    throw ShapeError("[split] sizes add up to " + text(total) + ", axis " + text(axis) + " of input " + x->shape.str() +
+                     " has " + text(x->shape[axis]));
   const bool part = x->divisible() && sizes.size() > 1;
   Index start = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -429,8 +416,7 @@ void chunk_into(const Variable<T>& v, int axis, std::span<Variable<T>> pieces) {
                      ", which is no multiple of " + text(n) + " pieces");
   const Index size = dim / n;
   const bool part = x->divisible() && n > 1;
-  for (Index i = 0; i < n; ++i)
-    pieces[static_cast<std::size_t>(i)] = slice("chunk", v, axis, i * size, size, part);
+  for (Index i = 0; i < n; ++i) pieces[static_cast<std::size_t>(i)] = slice("chunk", v, axis, i * size, size, part);
 }
 
 template <class T>
@@ -457,8 +443,8 @@ Variable<T> stack(std::span<const Variable<T>> list) {
   const Shape first = list[0].use("stack")->shape;
   for (const Variable<T>& v : list)
     if (!(v.use("stack")->shape == first))
-      throw ShapeError("[stack] tensor " + text(&v - list.data()) + " is " + v.shape().str() +
-                       ", tensor 0 is " + first.str() + "; expected one shape");
+      throw ShapeError("[stack] tensor " + text(&v - list.data()) + " is " + v.shape().str() + ", tensor 0 is " +
+                       first.str() + "; expected one shape");
   if (first.rank() == Shape::max_rank)
     throw ShapeError("[stack] tensors " + first.str() + " have four dimensions; expected at most three");
   Tape<T>& tape = *current_tape<T>;
