@@ -25,9 +25,9 @@ template <class T>
 T largest(L<T> x) {
   alignas(64) T all[L<T>::size];
   x.store(all);
-  T m = all[0];
-  for (int i = 1; i < L<T>::size; ++i) m = all[i] > m ? all[i] : m;
-  return m;
+  for (int half = L<T>::size / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) all[i] = all[i + half] > all[i] ? all[i + half] : all[i];
+  return all[0];
 }
 
 // NaN does not become the maximum here; it comes out of the sum.
@@ -170,8 +170,7 @@ void backward(const Rows<const T>& x, const T* max, const T* scale, T* dx, Index
 }
 
 template <class T>
-void target_sums(const Rows<const T>& x, const T* max, const T* q, Index q_stride, const T* v, T* total,
-                 T* weighted) {
+void target_sums(const Rows<const T>& x, const T* max, const T* q, Index q_stride, const T* v, T* total, T* weighted) {
   constexpr Index size = L<T>::size;
   for (Index r = 0; r < x.rows; ++r) {
     const T* row = x.data + r * x.stride;

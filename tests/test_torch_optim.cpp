@@ -63,7 +63,7 @@ TEST_CASE_TEMPLATE("the optimizers walk LibTorch's path", T, float, double) {
     }
     CHECK(worst <= tolerance);
     if (std::is_same_v<T, double> && std::getenv("UNROLL_PRINT_RECORDED")) {  // the numbers of test_optim.cpp
-      std::printf("{\"%s\", %.17g, %.17g, %.17g},\n", c.name, static_cast<double>(p.template data_ptr<T>()[0]),
+      std::printf("{\"%s\", %.17g, %.17g, %.17g},\n", c.name.c_str(), static_cast<double>(p.template data_ptr<T>()[0]),
                   static_cast<double>(p.template data_ptr<T>()[16]), static_cast<double>(p.template data_ptr<T>()[34]));
     }
   }
