@@ -1,0 +1,78 @@
+// Layers put together: stacks, the classical network, a language model.
+
+#include "checks.hpp"
+#include "unroll/nn/classic_rnn.hpp"
+#include "unroll/nn/embedding.hpp"
+#include "unroll/nn/gru.hpp"
+#include "unroll/nn/linear.hpp"
+#include "unroll/nn/lstm.hpp"
+#include "unroll/nn/stack.hpp"
+#include "unroll/ops/losses.hpp"
+
+namespace unroll::mutation {
+namespace {
+
+GradcheckReport stack_of_two() {
+  Rng rng(1);
+  const Stack<Rnn<GRUCell<double>>> stack(3, 2, rng, {.layers = 2});
+  return gradcheck(
+      [&](Var x, Var a, Var b) {
+        return stack.run(x, {a, b});
+      },
+      stack, check_input("x", Shape{3, 2, 3}, 2), check_input("state 0", Shape{2, 2}, 3),
+      check_input("state 1", Shape{2, 2}, 4));
+}
+
+GradcheckReport stack_with_dropout() {
+  Rng rng(5);
+  return gradcheck(Stack<Rnn<LSTMCell<double>>>(3, 4, rng, {.layers = 2, .dropout = 0.4}),
+                   check_input("x", Shape{3, 2, 3}, 6));
+}
+
+GradcheckReport classic() {
+  Rng rng(7);
+  const ClassicRnn<double, Tanh, Sigmoid> net(3, 2, 4, rng);
+  return gradcheck(
+      [&](Var x, Var a) {
+        const auto r = net(x, a);
+        return std::vector{r.states, r.outputs, r.final_state};
+      },
+      net, check_input("x", Shape{4, 2, 3}, 8), check_input("a0", Shape{2, 2}, 9));
+}
+
+struct LanguageModel {
+  using scalar = double;
+
+  explicit LanguageModel(Rng& rng) : embedding(5, 3, rng), lstm(3, 4, rng), output(4, 5, rng) {}
+  void each(auto&& visit) { visit("embedding", embedding), visit("lstm", lstm), visit("output", output); }
+
+  Embedding<double> embedding;
+  Rnn<LSTMCell<double>> lstm;
+  Linear<double> output;
+};
+
+GradcheckReport language_model() {
+  Rng rng(10);
+  const LanguageModel m(rng);
+  return gradcheck(
+      [&] {
+        const Index text[] = {0, 3, 1, 3, 4, 2, 2, 0}, next[] = {1, 3, 4, 2, 2, 0, 1, 4};
+        const Var y = m.output(m.lstm(m.embedding(Indices(std::span<const Index>(text)), Shape{4, 2})));
+        return softmax_cross_entropy(y, std::span<const Index>(next));
+      },
+      m);
+}
+
+}  // namespace
+
+void model_checks(Checks& checks) {
+  const Check all[] = {
+      {"model/stack", stack_of_two},
+      {"model/stack_with_dropout", stack_with_dropout},
+      {"model/classic", classic},
+      {"model/language_model", language_model},
+  };
+  checks.insert(checks.end(), std::begin(all), std::end(all));
+}
+
+}  // namespace unroll::mutation
