@@ -21,13 +21,15 @@ struct Iota {
   }
 };
 
+// One after the other: rows overlap in the processor. Halving through memory made 20 classes take 66 ns a row instead
+// of 41, halving by shuffles 40.
 template <class T>
 T largest(L<T> x) {
   alignas(64) T all[L<T>::size];
   x.store(all);
-  for (int half = L<T>::size / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) all[i] = all[i + half] > all[i] ? all[i + half] : all[i];
-  return all[0];
+  T m = all[0];
+  for (int i = 1; i < L<T>::size; ++i) m = all[i] > m ? all[i] : m;
+  return m;
 }
 
 // NaN does not become the maximum here; it comes out of the sum.
