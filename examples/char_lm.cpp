@@ -1,21 +1,19 @@
 // A character language model: learns to guess the next character of a text, then writes on by itself.
 //
-//     e_t = E[x_t]                      a learned vector for each character
-//     h_t = cell(e_t, h_{t-1})          RNN, LSTM or GRU; one to several layers
+//     e_t = E[x_t]                                a learned vector for each character
+//     h_t = cell(e_t, h_{t-1})                    RNN, LSTM or GRU, one layer or several
 //     p(x_{t+1} | x_1 .. x_t) = softmax(W dropout(h_t) + b)
-//     loss = - mean log p(x_{t+1} | x_1 .. x_t)
+//     loss = - mean log p(x_{t+1} | x_1 .. x_t)   in nats a character
 //
-// Trained by truncated back-propagation through time: the text is read as `--batch` parallel streams in chunks of
-// `--steps` characters; values of the state go on into the next chunk, gradients do not.
+// Trained by truncated back-propagation through time: the text is read as `--batch` streams side by side, in chunks of
+// `--steps` characters; the state goes on into the next chunk, gradients do not. The last tenth of the text is held
+// out; the parameters that guess it best are kept. Beside its loss stand those of n-gram models.
 //
-//     char_lm                                     licence texts of this Debian system
-//     char_lm --data book.txt --prompt "It was "  your text; completes the prompt
-//     char_lm --data folder --metrics log.jsonl   all text files of a folder; figures as JSON lines
-//
-// The last tenth of the text is held out. Beside the loss on it (nats a character) stand those of n-gram models.
+//     char_lm                                     the licence texts of this Debian system
+//     char_lm --data book.txt --prompt "It was "  your own text; goes on from the prompt
+//     char_lm --data folder --metrics log.jsonl   all text files of a folder; the figures as JSON lines
 
 #include <cmath>
-#include <iostream>
 #include <numbers>
 #include <thread>
 
@@ -44,14 +42,14 @@ struct Options {
   std::vector<std::string> data;
   std::string cell = "lstm", prompt, metrics;
   Index layers = 1, hidden = 256, embed = 64, batch = 32, steps = 64, epochs = 20, patience = 5, length = 600;
-  double lr = 4e-3, dropout = 0.3, clip = 1, weight_decay = 0, temperature = 0.7;
+  double lr = 4e-3, dropout = 0.3, clip = 1, temperature = 0.7;
   std::uint64_t seed = 1;
   int threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
 };
 
 template <class Cell>
 struct CharModel {
-  using States = std::vector<typename Cell::state>;
+  using State = std::vector<typename Cell::state>;
 
   CharModel(Index symbols, const Options& o, Rng& rng)
       : embed(symbols, o.embed, rng),
@@ -59,8 +57,8 @@ struct CharModel {
         out(o.hidden, symbols, rng),
         dropout(o.dropout) {}
 
-  /// Logits (T, B, V) of the characters after `ids` (T, B), with the state carried from the chunk before.
-  Variable<> operator()(std::span<const Index> ids, Index batch, Carry<States>& carry) const {
+  /// Logits (T,B,V) of what follows `ids` (T,B), from the state that the chunk before left in `carry`.
+  Variable<> operator()(std::span<const Index> ids, Index batch, Carry<State>& carry) const {
     const auto e = embed(ids, Shape{static_cast<Index>(ids.size()) / batch, batch});
     const auto h = carry.empty() ? layers.run(e) : layers.run(e, carry.state());
     carry.assign(h.final_states);
@@ -76,7 +74,7 @@ struct CharModel {
   double dropout;
 };
 
-/// The text as the models see it, and how well n-gram models guess the held-out part.
+/// The text as the models see it, and the loss of n-gram models on its held-out part.
 struct Task {
   explicit Task(std::u32string_view text)
       : train(text.substr(0, text.size() - text.size() / 10)),
@@ -84,7 +82,7 @@ struct Task {
         train_ids(vocabulary.encode(train)),
         held_out_ids(vocabulary.encode(text.substr(train.size()))) {
     if (held_out_ids.empty())
-      throw DataError("the text has " + std::to_string(text.size()) + " characters; expected at least 10");
+      throw DataError("the text is too short: " + std::to_string(text.size()) + " characters, expected at least 10");
     const auto loss = [&](int order) {
       return NgramModel(train_ids, vocabulary.size(), order).cross_entropy(train_ids, held_out_ids);
     };
@@ -97,145 +95,160 @@ struct Task {
   double unigram, trigram, five_gram;
 };
 
-/// Mean loss over the held-out text.
+/// Mean loss over the held-out text, read in streams as in training (but no more than 16: each starts without a past).
 template <class Cell>
 double validate(const CharModel<Cell>& model, Tape<float>& tape, const Task& task, const TrainingStreams& like) {
   ValidationStreams streams(task.train_ids.back(), task.held_out_ids, std::min<Index>(like.batch(), 16), like.steps());
-  Carry<typename CharModel<Cell>::States> carry;
+  Carry<typename CharModel<Cell>::State> carry;
   double sum = 0;
   for (Index k = 0; k < streams.chunks(); ++k) {
     const Chunk& chunk = streams.chunk(k);
     const Evaluation scope(tape);
-    const auto logits = model(chunk.inputs, chunk.batch, carry);
-    sum += static_cast<double>(softmax_cross_entropy<float>(logits, std::span<const Index>(chunk.targets),
-                                                            {.reduction = Reduction::sum, .ignore_index = kNoTarget})
-                                   .item());
+    const auto loss =
+        softmax_cross_entropy<float>(model(chunk.inputs, chunk.batch, carry), std::span<const Index>(chunk.targets),
+                                     {.reduction = Reduction::sum, .ignore_index = kNoTarget});
+    sum += static_cast<double>(loss.item());
   }
   return sum / static_cast<double>(task.held_out_ids.size());
 }
 
-/// `o.prompt` (or a new line) and `o.length` characters more.
+/// The prompt, and `o.length` characters more; without a prompt, what follows a new line.
 template <class Cell>
 std::u32string write_on(const CharModel<Cell>& model, Tape<float>& tape, const Task& task, const Options& o) {
-  const std::u32string prompt = o.prompt.empty() ? U"\n" : decode_utf8(o.prompt, "--prompt");
-  std::u32string text = o.prompt.empty() ? U"" : prompt;
-  std::vector<Index> ids = task.vocabulary.encode(prompt);
-  Carry<typename CharModel<Cell>::States> carry;
+  std::u32string text = decode_utf8(o.prompt, "--prompt");
+  std::vector<Index> ids = task.vocabulary.encode(text.empty() ? U"\n" : text);
+  Carry<typename CharModel<Cell>::State> carry;
   Rng rng(o.seed);
-  for (Index i = 0; i < o.length && !ids.empty(); ++i) {
+  for (Index i = 0; i < o.length; ++i) {
     const Evaluation scope(tape);
     const auto logits = model(ids, 1, carry);
-    const Index next = draw(at(logits, -1).values(), o.temperature, task.vocabulary.unknown(), rng);
-    text += task.vocabulary.symbol(next);
-    ids = {next};
+    ids = {draw(at(logits, -1).values(), o.temperature, task.vocabulary.unknown(), rng)};
+    text += task.vocabulary.symbol(ids[0]);
   }
   return text;
+}
+
+/// Learning rate, as a share of the highest: up over the first 100 steps, then down to zero along a cosine.
+double schedule(Index step, Index total) {
+  const double warm_up = std::min(1.0, static_cast<double>(step + 1) / 100);
+  return warm_up * (1 + std::cos(std::numbers::pi * static_cast<double>(step) / static_cast<double>(total))) / 2;
 }
 
 template <class Cell>
 void run(const Options& o, const Corpus& corpus, MetricsLog& metrics) {
   const Task task(corpus.text);
   TrainingStreams streams(task.train_ids, o.batch, o.steps);
-  if (streams.batch() != o.batch || streams.steps() != o.steps)
-    std::cout << "the text is short: " << streams.batch() << " streams, chunks of " << streams.steps()
-              << " characters\n";
-
   Rng rng(o.seed);
-  CharModel<Cell> model(task.vocabulary.size(), o, rng);
-  CharModel<Cell> best = clone(model);
-  Adam<float> adam(parameters(model), {.lr = o.lr, .weight_decay = o.weight_decay});
+  CharModel<Cell> model(task.vocabulary.size(), o, rng), best = clone(model);
+  Adam<float> adam(parameters(model), {.lr = o.lr});
   Tape<float> tape(o.seed);
   set_blas_threads(o.threads);
-  std::cout << corpus.files.size() << " files, " << corpus.text.size() << " characters, " << task.vocabulary.size() - 1
-            << " distinct; " << o.cell << " with " << parameter_count(model) << " parameters\n";
+
+  print("%zu files, %zu characters, %lld different ones; %s, %lld parameters", corpus.files.size(), corpus.text.size(),
+        static_cast<long long>(task.vocabulary.size() - 1), o.cell.c_str(),
+        static_cast<long long>(parameter_count(model)));
+  if (streams.batch() != o.batch || streams.steps() != o.steps)
+    print("the text is short: %d streams in chunks of %d characters", static_cast<int>(streams.batch()),
+          static_cast<int>(streams.steps()));
 
   const Index total = o.epochs * streams.chunks();
   const auto characters = static_cast<double>(streams.batch() * streams.steps());
   Progress progress(static_cast<double>(total) * characters, "characters");
   double best_loss = INFINITY;
-  Index step = 0, epoch = 0, since_best = 0;
-  while (epoch < o.epochs && since_best < o.patience && !interrupted()) {
-    ++epoch;
-    Carry<typename CharModel<Cell>::States> carry;
+  Index step = 0;
+  for (Index epoch = 1, best_epoch = 1; epoch <= o.epochs && epoch <= best_epoch + o.patience; ++epoch) {
+    Carry<typename CharModel<Cell>::State> carry;
     const Index offset = rng.integer(static_cast<Index>(task.train_ids.size()));
-    double sum = 0;
-    Index chunks = 0;
-    while (chunks < streams.chunks() && !interrupted()) {
-      const Chunk& chunk = streams.chunk(chunks, offset);
-      const double done = static_cast<double>(step) / static_cast<double>(total);
-      adam.set_lr(o.lr * std::min(1.0, static_cast<double>(step + 1) / 100) * 0.5 *
-                  (1 + std::cos(std::numbers::pi * done)));
+    double train_loss = 0;  // mean of this epoch
+    for (Index k = 0; k < streams.chunks() && !interrupted(); ++k, ++step) {
+      const Chunk& chunk = streams.chunk(k, offset);
       const Recording scope(tape);
       const auto loss =
           softmax_cross_entropy<float>(model(chunk.inputs, chunk.batch, carry), std::span<const Index>(chunk.targets));
       tape.backward(loss);
       clip_grad_norm(adam, o.clip);
+      adam.set_lr(o.lr * schedule(step, total));
       adam.step();
-      sum += static_cast<double>(loss.item());
-      ++chunks, ++step;
-      const double mean = sum / static_cast<double>(chunks);
-      char text[64];
-      std::snprintf(text, sizeof text, "epoch %d/%d  loss %.3f", static_cast<int>(epoch), static_cast<int>(o.epochs),
-                    mean);
-      progress.show(static_cast<double>(step) * characters, text);
-      if (step % 100 == 0)
-        metrics.write({{"step", step},
-                       {"train_loss", mean},
-                       {"seconds", progress.seconds()},
-                       {"characters_per_second", progress.rate()},
-                       {"peak_memory", peak_memory()}});
+      train_loss += (static_cast<double>(loss.item()) - train_loss) / static_cast<double>(k + 1);
+      progress.show(static_cast<double>(step + 1) * characters,
+                    text("epoch %d/%d  loss %.3f", static_cast<int>(epoch), static_cast<int>(o.epochs), train_loss));
+      if ((step + 1) % 100 == 0)
+        metrics.write({{"step", step + 1}, {"train_loss", train_loss}, {"peak_memory", peak_memory()}});
     }
     progress.pause();
     const double loss = validate(model, tape, task, streams);
     progress.clear();
-    std::printf("epoch %d: %.3f training, %.4f nats = %.4f bits a character held out, %.0f characters/s\n",
-                static_cast<int>(epoch), sum / static_cast<double>(chunks), loss, loss / std::numbers::ln2,
-                progress.rate());
-    std::fflush(stdout);
-    metrics.write({{"epoch", epoch}, {"val_loss", loss}, {"train_loss", sum / static_cast<double>(chunks)}});
+    print("epoch %d: training %.3f, held out %.4f nats = %.3f bits a character%s", static_cast<int>(epoch), train_loss,
+          loss, loss / std::numbers::ln2, loss < best_loss ? "" : " (not the best)");
+    metrics.write({{"epoch", epoch},
+                   {"train_loss", train_loss},
+                   {"val_loss", loss},
+                   {"val_bits", loss / std::numbers::ln2},
+                   {"seconds", progress.seconds()},
+                   {"characters_per_second", progress.rate()}});
+    if (loss < best_loss) {
+      best_loss = loss, best_epoch = epoch;
+      copy_parameters(model, best);
+    }
+    if (interrupted()) break;
     progress.resume();
-    ++since_best;
-    if (loss < best_loss) best_loss = loss, since_best = 0, copy_parameters(model, best);
   }
   progress.pause();
+
   const std::u32string sample = write_on(best, tape, task, o);
   const KnownWords words = known_words(sample, task.train);
-  std::cout << "\n" << encode_utf8(sample) << "\n\n";
-  std::printf("nats a character: unigram %.4f, trigram %.4f, 5-gram %.4f, this model %.4f\n", task.unigram,
-              task.trigram, task.five_gram, best_loss);
-  std::printf("words: %.0f %%  seconds %.1f\n", 100 * words.share(), progress.seconds());
-  metrics.write({{"final", true}, {"val_loss", best_loss}, {"trigram", task.trigram}});
+  print("\n%s\n", encode_utf8(sample).c_str());
+  print("words of this sample that occur in the text: %.0f %%", 100 * words.share());
+  print("held out, nats a character: unigram %.3f, trigram %.3f, 5-gram %.3f, this model %.4f (%.3f bits)",
+        task.unigram, task.trigram, task.five_gram, best_loss, best_loss / std::numbers::ln2);
+  print("%s after %d steps in %s of training", interrupted() ? "interrupted" : "done", static_cast<int>(step),
+        duration_text(progress.seconds()).c_str());
+  metrics.write({{"final", true},
+                 {"val_loss", best_loss},
+                 {"val_bits", best_loss / std::numbers::ln2},
+                 {"unigram", task.unigram},
+                 {"trigram", task.trigram},
+                 {"five_gram", task.five_gram},
+                 {"known_words", words.share()},
+                 {"steps", step},
+                 {"seconds", progress.seconds()},
+                 {"interrupted", interrupted()},
+                 {"peak_memory", peak_memory()}});
 }
 
 int main(int argc, char** argv) {
   Options o;
   CLI::App app("A character language model: trains on a text, then writes on by itself.", "char_lm");
-  app.add_option("--data", o.data, "text file or folder, repeatable [the licence texts of Debian]");
+  const auto number = [&](const char* name, auto& value, auto low, auto high, const char* help) {
+    using Number = std::remove_reference_t<decltype(value)>;
+    const auto range = between<Number>(static_cast<Number>(low), static_cast<Number>(high));
+    app.add_option(name, value, help)->check(range)->capture_default_str();
+  };
+  app.add_option("--data", o.data, "text file or folder, repeatable [Debian's licence texts]");
   app.add_option("--cell", o.cell, "rnn, lstm or gru")
       ->check(CLI::IsMember({"rnn", "lstm", "gru"}))
       ->capture_default_str();
-  app.add_option("--layers", o.layers)->check(between<Index>(1, 100))->capture_default_str();
-  app.add_option("--hidden", o.hidden)->check(between<Index>(1, 65536))->capture_default_str();
-  app.add_option("--embed", o.embed)->check(between<Index>(1, 65536))->capture_default_str();
-  app.add_option("--batch", o.batch)->check(between<Index>(1, 65536))->capture_default_str();
-  app.add_option("--steps", o.steps)->check(between<Index>(1, 65536))->capture_default_str();
-  app.add_option("--epochs", o.epochs)->check(between<Index>(1, 1000000))->capture_default_str();
-  app.add_option("--patience", o.patience)->check(between<Index>(1, 1000000))->capture_default_str();
-  app.add_option("--lr", o.lr)->check(between<double>(0, 10))->capture_default_str();
-  app.add_option("--dropout", o.dropout)->check(between<double>(0, 0.99))->capture_default_str();
-  app.add_option("--clip", o.clip)->check(between<double>(0, 1e9))->capture_default_str();
-  app.add_option("--weight-decay", o.weight_decay)->check(between<double>(0, 1))->capture_default_str();
-  app.add_option("--seed", o.seed)->check(between<std::uint64_t>(0, ~0ull))->capture_default_str();
-  app.add_option("--threads", o.threads)->check(between<int>(1, 1024))->capture_default_str();
-  app.add_option("--temperature", o.temperature)->check(between<double>(0, 100))->capture_default_str();
-  app.add_option("--prompt", o.prompt);
-  app.add_option("--length", o.length)->check(between<Index>(0, 100000000))->capture_default_str();
-  app.add_option("--metrics", o.metrics);
+  number("--layers", o.layers, 1, 64, "layers of cells");
+  number("--hidden", o.hidden, 1, 16384, "units of a layer");
+  number("--embed", o.embed, 1, 16384, "size of a character's vector");
+  number("--batch", o.batch, 1, 16384, "streams read side by side");
+  number("--steps", o.steps, 1, 16384, "characters back-propagated through");
+  number("--epochs", o.epochs, 1, 1000000, "times through the text, at most");
+  number("--patience", o.patience, 1, 1000000, "epochs without a better result before it stops");
+  number("--lr", o.lr, 0, 10, "highest learning rate (Adam; 100 steps up, then a cosine down)");
+  number("--dropout", o.dropout, 0, 0.99, "share of outputs dropped after each layer");
+  number("--clip", o.clip, 0, 1e9, "highest norm of the gradient");
+  number("--seed", o.seed, 0, ~std::uint64_t{0}, "of parameters, dropout and sample");
+  number("--threads", o.threads, 1, 1024, "of the matrix products");
+  number("--temperature", o.temperature, 0, 100, "of the sample: low is careful, 0 always takes the likeliest");
+  app.add_option("--prompt", o.prompt, "the sample goes on from this text");
+  number("--length", o.length, 0, 100000000, "characters to write");
+  app.add_option("--metrics", o.metrics, "file for the figures, one JSON object a line");
+  catch_interrupts();
   return run_program(app, argc, argv, [&] {
-    catch_interrupts();
     const Corpus corpus = o.data.empty() ? read_default_corpus() : read_corpus(o.data);
+    for (const std::string& note : corpus.notes) print("%s", note.c_str());
     MetricsLog metrics(o.metrics);
-    for (const std::string& note : corpus.notes) std::cout << note << "\n";
     if (o.cell == "rnn") run<RNNCell<>>(o, corpus, metrics);
     if (o.cell == "lstm") run<LSTMCell<>>(o, corpus, metrics);
     if (o.cell == "gru") run<GRUCell<>>(o, corpus, metrics);

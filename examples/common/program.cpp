@@ -2,7 +2,10 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
 #include <iostream>
 #include <new>
@@ -13,6 +16,15 @@ namespace unroll::examples {
 
 namespace {
 
+std::string formatted(const char* format, std::va_list arguments) {
+  std::va_list again;
+  va_copy(again, arguments);
+  std::string s(static_cast<std::size_t>(std::max(0, std::vsnprintf(nullptr, 0, format, again))), '\0');
+  va_end(again);
+  std::vsnprintf(s.data(), s.size() + 1, format, arguments);
+  return s;
+}
+
 int failed(const CLI::App& app, int status, std::string message) {
   for (char& c : message)
     if (c == '\n') c = ' ';
@@ -21,6 +33,21 @@ int failed(const CLI::App& app, int status, std::string message) {
 }
 
 }  // namespace
+
+std::string text(const char* format, ...) {
+  std::va_list arguments;
+  va_start(arguments, format);
+  std::string s = formatted(format, arguments);
+  va_end(arguments);
+  return s;
+}
+
+void print(const char* format, ...) {
+  std::va_list arguments;
+  va_start(arguments, format);
+  std::cout << formatted(format, arguments) << std::endl;
+  va_end(arguments);
+}
 
 double peak_memory() {
   rusage usage{};

@@ -29,6 +29,11 @@ CLI::Validator between(T low, T high) {
       range);
 }
 
+/// printf's text as a string.
+[[gnu::format(printf, 1, 2)]] std::string text(const char* format, ...);
+/// printf's text as a line on stdout, at once.
+[[gnu::format(printf, 1, 2)]] void print(const char* format, ...);
+
 /// Bytes of memory this process has had at most.
 double peak_memory();
 

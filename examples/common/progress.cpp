@@ -4,15 +4,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <thread>
 
 namespace unroll::examples {
 
 namespace {
 
-volatile std::sig_atomic_t interrupt_wished = 0;
+std::atomic<bool> interrupt_wished = false;
 
 std::size_t terminal_width() {
   winsize size{};
@@ -34,14 +36,25 @@ std::string number_text(double x) {
 }  // namespace
 
 void catch_interrupts() {
+  // The signal is kept away from this thread and those it starts, and so from matrix products: oneDNN's gemm points
+  // the stack pointer into a buffer on the heap meanwhile, and a handler that runs there writes over its neighbours.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   struct sigaction action {};
-  action.sa_handler = [](int) { interrupt_wished = 1; };
+  action.sa_handler = [](int) { interrupt_wished = true; };
   action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second one is not caught
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  std::thread([signals] {
+    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+    for (;;) pause();
+  }).detach();
 }
 
-bool interrupted() { return interrupt_wished != 0; }
+bool interrupted() { return interrupt_wished; }
 
 std::string duration_text(double seconds) {
   if (!(seconds >= 0) || seconds > 1e8) return "?";
