@@ -107,7 +107,7 @@ struct MapLoops<Arch, T, F, std::integer_sequence<int, I...>> {
         const auto y = f(D::variable(load(c, I, p[I], j, n), I)...);
         L dy[outputs];
         load_adjoints(c, r * c.cols + j, n, dy, Outputs{});
-        (deliver(c.d_how[I], d[I] + j, n, adjoint<I>(c, dy, y, Outputs{}), sums[I]), ...);
+        (deliver(c.d_how[I], d[I], j, n, adjoint<I>(c, dy, y, Outputs{}), sums[I]), ...);
       }
     }
     ((c.d_how[I] == MapGrad::reduce ? void(*c.d_in[I] += reduce_add(sums[I])) : void()), ...);
@@ -152,14 +152,14 @@ struct MapLoops<Arch, T, F, std::integer_sequence<int, I...>> {
     if ((y.nonzero >> J & 1u) && arrived) sum = mul_add(dy, y.d[J], sum);
   }
 
-  static UNROLL_INLINE void deliver(MapGrad how, T* d, int n, L g, L& sum) {
+  static UNROLL_INLINE void deliver(MapGrad how, T* d, std::int64_t j, int n, L g, L& sum) {
     if (how == MapGrad::none) return;
     if (n < L::size) {
-      deliver_end(how, d, n, g, sum);
+      deliver_end(how, d + j, n, g, sum);
     } else if (how == MapGrad::write) {
-      g.store(d);
+      g.store(d + j);
     } else if (how == MapGrad::add) {
-      (L::load(d) + g).store(d);
+      (L::load(d + j) + g).store(d + j);
     } else {
       sum += g;
     }
