@@ -4,24 +4,29 @@
 ///
 /// A cell is a module with
 ///
-///     using scalar = T;                                      // float or double
-///     using state = Variable<T>;                             // or a struct of Variables with each()
-///     Index output_size() const;                             // width of what it puts out
-///     state step(Variable<T> x, state s) const;              // one time step: x (B, I), rows of s are the batch
-///     void each(auto&& visit);                               // names its parameters
+///     using scalar = T;                          // float or double
+///     using state = Variable<T>;                 // or a struct with each(), see below
+///     Index output_size() const;                 // width of what it puts out
+///     state step(Variable<T> x, state s) const;  // one time step: x (B, I), rows of s are the batch
+///     void each(auto&& visit);                   // names its parameters
 ///
 /// and, where the defaults do not do,
 ///
-///     Variable<T> project(Variable<T> x) const;              // what depends on the input alone: done for all steps at
-///                                                            // once, (N, I) to (N, P); step() then gets (B, P)
-///     state initial_state(Index batch) const;                // default: zeros (B, output_size()) everywhere
-///     Variable<T> output(state s) const;                     // default: the state, or its first member
+///     Variable<T> project(Variable<T> x) const;  // what depends on the input alone: done for many steps
+///                                                // at once, (N, I) to (N, P); step() then gets (B, P)
+///     state initial_state(Index batch) const;    // default: zeros (B, output_size()) everywhere
+///     Variable<T> output(state s) const;         // default: the state, or its first member
+///
+/// A state that is a struct names its members with each(): Variables, std::arrays of them, and such structs.
+/// step() keeps their shapes.
 ///
 /// and a constructor from (input_size, hidden_size, rng), so that wrappers can build it.
 
 #include <concepts>
+#include <span>
 #include <type_traits>
 
+#include "unroll/core/random.hpp"
 #include "unroll/core/variable.hpp"
 #include "unroll/nn/module.hpp"
 
@@ -34,13 +39,16 @@ inline constexpr bool is_variable = false;
 template <class T>
 inline constexpr bool is_variable<Variable<T>> = true;
 
-/// Calls visit(name, variable) for each Variable of a state.
+/// Calls visit(name, variable) for each Variable of a state, those of states within states included.
 template <class State, class F>
-void visit_state(State& state, F&& visit) {
+void visit_state(State& state, F&& visit, const char* name = "h") {
   if constexpr (is_variable<std::remove_const_t<State>>) {
-    visit("h", state);
+    visit(name, state);
+  } else if constexpr (is_sequence<std::remove_const_t<State>>) {
+    for (auto& member : state) visit_state(member, visit, name);
   } else {
-    const_cast<std::remove_const_t<State>&>(state).each(visit);
+    const_cast<std::remove_const_t<State>&>(state).each(
+        [&](const char* member_name, auto& member) { visit_state(member, visit, member_name); });
   }
 }
 
@@ -72,26 +80,49 @@ template <class C>
 concept HasOutput = HasState<C> && requires(const C& c, typename C::state s) { c.output(s); };
 template <class C>
 concept StateIsVisitable = HasState<C> && (is_variable<typename C::state> || NamesMembers<typename C::state>);
+template <class C>
+concept StateOwnsNothing = HasState<C> && std::is_trivially_destructible_v<typename C::state>;
 
 /// Fails to compile with one line that says what a nearly-cell lacks.
 template <class C>
 constexpr bool check_is_cell() {
   static_assert(HasScalar<C>, "this is no cell: it lacks `using scalar = ...;` (float or double)");
-  static_assert(HasState<C>, "this is no cell: it lacks `using state = ...;` (what step() takes and returns)");
-  static_assert(!HasState<C> || StateIsVisitable<C>,
-                "this is no cell: its state is neither a Variable nor a struct with `void each(auto&& visit)`");
+  static_assert(HasState<C>,
+                "this is no cell: it lacks `using state = ...;` (what step() takes and returns)");
+  static_assert(
+      !HasState<C> || StateIsVisitable<C>,
+      "this is no cell: its state is neither a Variable nor a struct with `void each(auto&& visit)`");
+  static_assert(
+      !HasState<C> || StateOwnsNothing<C>,
+      "this is no cell: its state must be a plain struct of Variables (std::array instead of std::vector)");
   static_assert(HasOutputSize<C>, "this is no cell: it lacks `Index output_size() const`");
-  static_assert(NamesMembers<C>, "this is no cell: it lacks `void each(auto&& visit)`, which names its parameters");
+  static_assert(NamesMembers<C>,
+                "this is no cell: it lacks `void each(auto&& visit)`, which names its parameters");
   static_assert(!HasScalar<C> || !HasState<C> || HasStep<C>,
                 "this is no cell: it lacks `state step(Variable<scalar> x, state s) const` (is it const?)");
   return true;
 }
 
+/// What a layer calls its scalar and state: the cell's, or, so that the compiler says what a nearly-cell lacks
+/// and nothing else, something that will do.
+template <class C>
+struct CellTypes {
+  using scalar = float;
+  using state = Variable<float>;
+};
+template <class C>
+requires HasScalar<C> && HasState<C>
+struct CellTypes<C> {
+  using scalar = typename C::scalar;
+  using state = typename C::state;
+};
+
 }  // namespace detail
 
 /// A recurrent cell: see the head of this file.
 template <class C>
-concept Cell = Module<C> && detail::HasStep<C> && detail::HasOutputSize<C> && detail::StateIsVisitable<C>;
+concept Cell = Module<C> && detail::HasStep<C> && detail::HasOutputSize<C> && detail::StateIsVisitable<C> &&
+    detail::StateOwnsNothing<C>;
 
 /// The state a cell starts from: its own `initial_state(batch)`, or zeros (batch, output_size()).
 template <class C>
@@ -103,6 +134,19 @@ typename C::state initial_state(const C& cell, Index batch) {
       return zeros<typename C::scalar>(Shape{batch, static_cast<Index>(cell.output_size())});
     });
   }
+}
+
+/// A state of normal random numbers with this standard deviation, in the shapes of the cell's initial state:
+/// another start for every sequence, against overfitting to zeros.
+template <class C>
+typename C::state random_state(const C& cell, Index batch, Rng& rng, double deviation = 1) {
+  using T = typename C::scalar;
+  return detail::map_state(initial_state(cell, batch), [&](const Variable<T>& v) {
+    const Variable<T> random = full(v.shape(), T(0));
+    const auto size = static_cast<std::size_t>(v.size());
+    rng.fill_normal(std::span<T>(random.use("random_state")->value, size), T(0), static_cast<T>(deviation));
+    return random;
+  });
 }
 
 /// What a cell in this state puts out: its own `output(state)`, or the state, or the state's first member.

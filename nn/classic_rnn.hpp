@@ -2,6 +2,8 @@
 /// \file
 /// The classical recurrent network: states and outputs in one module.
 
+#include <type_traits>
+
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/rnn.hpp"
 #include "unroll/nn/rnn_cell.hpp"
@@ -16,9 +18,10 @@ struct ClassicRnnOptions {
 ///
 ///     a_t = g1(W_aa a_{t-1} + W_ax x_t + b_a)           y_t = g2(W_ya a_t + b_y)
 ///
-/// x (T, B, I), states a (T, B, H), outputs y (T, B, O). `G1` and `G2` are functors such as Tanh, Relu, Sigmoid,
-/// Identity, or the user's own. Parameters: hidden.cell.weight_hh = W_aa, hidden.cell.weight_ih = W_ax,
-/// hidden.cell.bias_ih = b_a, output.weight = W_ya, output.bias = b_y.
+/// x (T, B, I), states a (T, B, H), outputs y (T, B, O). `G1` and `G2` are functors such as Tanh, Relu,
+/// Sigmoid, Identity, or the user's own; a `G2` that takes a Variable<T> gets all outputs at once (a
+/// softmax). Parameters: hidden.cell.weight_hh = W_aa, hidden.cell.weight_ih = W_ax, hidden.cell.bias_ih =
+/// b_a, output.weight = W_ya, output.bias = b_y.
 template <class T = float, class G1 = Tanh, class G2 = Identity>
 class ClassicRnn {
  public:
@@ -48,7 +51,12 @@ class ClassicRnn {
 
  private:
   Result finish(const RnnResult<Variable<T>, T>& r) const {
-    return {r.outputs, map([](auto a) { return G2{}(a); }, output(r.outputs)), r.final_state};
+    const Variable<T> a = output(r.outputs);
+    if constexpr (std::is_invocable_v<G2, Lane<T, native_arch>>) {
+      return {r.outputs, map([](auto x) { return G2{}(x); }, a), r.final_state};
+    } else {
+      return {r.outputs, G2{}(a), r.final_state};
+    }
   }
 };
 

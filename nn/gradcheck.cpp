@@ -13,8 +13,8 @@ CheckInput check_input(std::string name, const Shape& shape, std::uint64_t seed,
 
 CheckInput check_input(std::string name, const Shape& shape, std::vector<double> values) {
   if (static_cast<Index>(values.size()) != shape.size())
-    throw ShapeError("[gradcheck] input '" + name + "' has " + std::to_string(values.size()) + " values, its shape " +
-                     shape.str() + " takes " + std::to_string(shape.size()));
+    throw ShapeError("[gradcheck] input '" + name + "' has " + std::to_string(values.size()) +
+                     " values, its shape " + shape.str() + " takes " + std::to_string(shape.size()));
   return {std::move(name), shape, std::move(values)};
 }
 
@@ -61,6 +61,7 @@ GradcheckReport run_gradcheck(const std::function<std::vector<Variable<double>>(
   std::vector<Variable<double>> x;
   const auto run = [&] {
     tape.rng() = start;
+    for (const auto& p : parameters) ++p.storage->version;  // the check has moved their values
     x.clear();
     for (const CheckInput& in : inputs) x.push_back(input(in.values, in.shape, requires_grad));
     return weighted_sum(f(x));

@@ -1,8 +1,21 @@
 #include "unroll/nn/module.hpp"
 
+#include <charconv>
+
 namespace unroll::detail {
+namespace {
+
+template <class T>
+std::string shortest_text(T value) {
+  char text[64];
+  return std::string(text, std::to_chars(text, text + sizeof(text), value).ptr);
+}
+
+}  // namespace
 
 std::string hyper_parameter_text(const std::string& value) { return value; }
+std::string hyper_parameter_text(float value) { return shortest_text(value); }
+std::string hyper_parameter_text(double value) { return shortest_text(value); }
 
 std::string summary_table(const std::vector<SummaryRow>& rows,
                           const std::vector<std::pair<std::string, std::string>>& hyper_parameters) {

@@ -11,13 +11,14 @@
 ///       double dropout = 0.3;
 ///       using scalar = float;
 ///       void each(auto&& visit) {
-///         visit("words", words), visit("encoder", encoder), visit("output", output), visit("dropout", dropout);
+///         visit("words", words), visit("encoder", encoder);
+///         visit("output", output), visit("dropout", dropout);
 ///       }
 ///     };
 ///
-/// Members may be Parameters, modules, hyper-parameters (numbers, bools, enums, strings), and std::vector, std::array,
-/// std::optional or std::unique_ptr of modules or Parameters. Names nest with dots: "encoder.cell.weight_ih"; elements
-/// of a vector are numbered: "layers.0.cell.weight_ih".
+/// Members may be Parameters, modules, hyper-parameters (numbers, bools, enums, strings), and std::vector,
+/// std::array, std::optional or std::unique_ptr of modules or Parameters. Names nest with dots:
+/// "encoder.cell.weight_ih"; elements of a vector are numbered: "layers.0.cell.weight_ih".
 
 #include <algorithm>
 #include <array>
@@ -88,8 +89,9 @@ void visit_tree(const std::string& name, X& x, F& visit) {
       visit_tree<As>(name.empty() ? std::string(member) : name + "." + member, y, visit);
     });
   } else {
-    static_assert(not_a_member<X>,
-                  "a member named in each() is no module (it has no each(visit)), no Parameter and no hyper-parameter");
+    static_assert(
+        not_a_member<X>,
+        "a member named in each() is no module (it has no each(visit)), no Parameter and no hyper-parameter");
   }
 }
 
@@ -102,8 +104,19 @@ template <class M>
 struct ModuleScalar<M> {
   using type = typename M::scalar;
 };
+template <class T>
+struct ModuleScalar<Parameter<T>> {
+  using type = T;
+};
+template <class M>
+requires is_sequence<M>
+struct ModuleScalar<M> : ModuleScalar<typename M::value_type> {
+};
 
 std::string hyper_parameter_text(const std::string& value);
+/// The shortest text that reads back as this number.
+std::string hyper_parameter_text(float value);
+std::string hyper_parameter_text(double value);
 template <class X>
 std::string hyper_parameter_text(const X& value) {
   if constexpr (std::is_enum_v<X>) {
@@ -125,15 +138,16 @@ concept Module = detail::NamesMembers<M>;
 template <class M>
 using scalar_of = typename detail::ModuleScalar<std::remove_cvref_t<M>>::type;
 
-/// Every trainable tensor of a module with its dotted name, in the order of `each`. A tensor that is used in several
-/// places (tied) is listed once, under the first name.
+/// Every trainable tensor of a module with its dotted name, in the order of `each`. A tensor that is used in
+/// several places (tied) is listed once, under the first name.
 template <class T, class M>
-std::vector<NamedParameter<T>> parameters_of(const M& module) {
-  std::vector<NamedParameter<T>> list;
+ParameterList<T> parameters_of(const M& module) {
+  ParameterList<T> list;
   auto visit = [&]<class X>(const std::string& name, const X& x) {
     if constexpr (detail::is_parameter<X>) {
-      static_assert(std::is_same_v<typename X::value_type, T>,
-                    "a module holds Parameters of another scalar than it says: add `using scalar = ...;` to it");
+      static_assert(
+          std::is_same_v<typename X::value_type, T>,
+          "a module holds Parameters of another scalar than it says: add `using scalar = ...;` to it");
       if (!x.defined()) return;
       for (const auto& p : list)
         if (p.storage == x.share()) return;
@@ -148,6 +162,23 @@ auto parameters(const M& module) {
   static_assert(Module<M> || detail::is_parameter<M> || detail::is_sequence<M>,
                 "parameters() takes a module: a struct with `void each(auto&& visit) { visit(\"name\", member); ... }`");
   return parameters_of<scalar_of<M>>(module);
+}
+
+/// The parameters of several modules in one list, for an optimizer; names start with the module's place: "1.weight".
+template <class M, class... More>
+  requires(sizeof...(More) > 0)
+auto parameters(const M& first, const More&... more) {
+  ParameterList<scalar_of<M>> list;
+  int place = 0;
+  const auto append = [&](const auto& module) {
+    const std::string prefix = std::to_string(place++) + ".";
+    for (const auto& p : parameters_of<scalar_of<M>>(module))
+      if (std::ranges::none_of(list, [&](const auto& q) { return q.storage == p.storage; }))
+        list.push_back({prefix + p.name, p.storage});
+  };
+  append(first);
+  (append(more), ...);
+  return list;
 }
 
 /// Number of trainable numbers, tied ones counted once.
@@ -195,9 +226,9 @@ M clone(const M& module) {
   return M(module);
 }
 
-/// Copies every parameter's value from one module to another by name, converting between scalars: a float model into a
-/// double one for a gradient check. Throws ValueError when a name is missing on either side, ShapeError when two shapes
-/// of one name differ; then nothing has been changed.
+/// Copies every parameter's value from one module to another by name, converting between scalars: a float
+/// model into a double one for a gradient check. Throws ValueError when a name is missing on either side,
+/// ShapeError when two shapes of one name differ; then nothing has been changed.
 template <class From, class To>
 void copy_parameters(const From& from, To& to) {
   const auto source = parameters(from);
@@ -206,18 +237,20 @@ void copy_parameters(const From& from, To& to) {
     return ValueError("[copy_parameters] '" + name + "' is missing in the module copied " + side);
   };
   for (const auto& s : source)
-    if (std::ranges::none_of(target, [&](const auto& t) { return t.name == s.name; })) throw missing(s.name, "to");
+    if (std::ranges::none_of(target, [&](const auto& t) { return t.name == s.name; }))
+      throw missing(s.name, "to");
   for (const auto& t : target) {
     const auto s = std::ranges::find_if(source, [&](const auto& p) { return p.name == t.name; });
     if (s == source.end()) throw missing(t.name, "from");
     if (!(s->storage->shape == t.storage->shape))
-      throw ShapeError("[copy_parameters] '" + t.name + "' has shape " + s->storage->shape.str() + " in the source, " +
-                       t.storage->shape.str() + " in the target");
+      throw ShapeError("[copy_parameters] '" + t.name + "' has shape " + s->storage->shape.str() +
+                       " in the source, " + t.storage->shape.str() + " in the target");
   }
   for (const auto& t : target) {
     const auto s = std::ranges::find_if(source, [&](const auto& p) { return p.name == t.name; });
     using U = std::remove_reference_t<decltype(*t.storage->value)>;
-    for (Index i = 0; i < t.storage->shape.size(); ++i) t.storage->value[i] = static_cast<U>(s->storage->value[i]);
+    for (Index i = 0; i < t.storage->shape.size(); ++i)
+      t.storage->value[i] = static_cast<U>(s->storage->value[i]);
     ++t.storage->version;
   }
 }

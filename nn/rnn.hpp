@@ -33,37 +33,43 @@ struct RnnCallOptions {
 template <class C>
 class Rnn {
  public:
-  using scalar = typename C::scalar;
-  using state = typename C::state;
+  static_assert(detail::check_is_cell<C>());
+  using scalar = typename detail::CellTypes<C>::scalar;
+  using state = typename detail::CellTypes<C>::state;
 
   /// Builds the cell from (input_size, hidden_size, rng).
   Rnn(Index input_size, Index hidden_size, Rng& rng, RnnOptions options = {})
       : Rnn(C(input_size, hidden_size, rng), options) {}
   /// Takes a cell that was built otherwise.
-  explicit Rnn(C cell_, RnnOptions options = {}) : cell(std::move(cell_)), reverse(options.reverse) {
-    detail::check_is_cell<C>();
-  }
+  explicit Rnn(C cell_, RnnOptions options = {}) : cell(std::move(cell_)), reverse(options.reverse) {}
 
   /// Outputs (T, B, O) for x (T, B, I), from the cell's own initial state.
   Variable<scalar> operator()(Variable<scalar> x) const { return run(x).outputs; }
   /// Outputs and states, from the cell's own initial state.
   RnnResult<state, scalar> run(Variable<scalar> x, RnnCallOptions options = {}) const {
     check_input(x);
-    return run(x, initial_state(cell, x.dim(1)), options);
+    if constexpr (Cell<C>) {
+      return run(x, initial_state(cell, x.dim(1)), options);
+    } else {
+      return {};  // the assertion above has said what is missing
+    }
   }
   /// Outputs and states, from a given state of B rows.
   RnnResult<state, scalar> run(Variable<scalar> x, const state& initial, RnnCallOptions options = {}) const {
     check_input(x);
-    const Index steps = x.dim(0), batch = x.dim(1);
-    const SequenceLayout* layout = dense_layout(*current_tape<scalar>, steps, batch);
-    const auto in_time = [&](const Variable<scalar>& v) {
-      if (!v.defined()) return v;
-      return reshape(v, v.shape().with(0, batch).insert(0, steps));
-    };
-    const TimeLoopResult<C> r =
-        run_over_time(cell, reshape(x, Shape{steps * batch, x.dim(2)}), *layout, initial,
-                      {.reverse = reverse, .all_states = options.all_states});
-    return {in_time(r.outputs), r.final_state, detail::map_state(r.all_states, in_time)};
+    if constexpr (Cell<C>) {
+      const Index steps = x.dim(0), batch = x.dim(1);
+      const SequenceLayout* layout = dense_layout(*current_tape<scalar>, steps, batch);
+      const auto in_time = [&](const Variable<scalar>& v) {
+        if (!v.defined()) return v;
+        return reshape(v, v.shape().with(0, batch).insert(0, steps));
+      };
+      const TimeLoopResult<C> r = run_over_time(cell, reshape(x, Shape{steps * batch, x.dim(2)}), *layout, initial,
+                                                {.reverse = reverse, .all_states = options.all_states});
+      return {in_time(r.outputs), r.final_state, detail::map_state(r.all_states, in_time)};
+    } else {
+      return {};
+    }
   }
 
   Index output_size() const { return static_cast<Index>(cell.output_size()); }
