@@ -29,7 +29,7 @@ template <class A, class B>
 requires(Number<A> || Number<B>) UNROLL_INLINE auto min(const A& a, const B& b) { return minimum(a, b); }
 
 /// x^y for a whole number y, by repeated squaring.
-template <Number X, std::integral S>
+template <WideNumber X, std::integral S>
 UNROLL_INLINE X pow(const X& x, S y) {
   X power = x, result = X(1);
   const bool inverse = y < S(0);

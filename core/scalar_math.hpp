@@ -13,8 +13,6 @@
 /// Everything that may be instantiated under two instruction sets is inlined without exception, so that no
 /// symbol compiled for AVX-512 can be the copy that the linker keeps for a file compiled for SSE2.
 #define UNROLL_INLINE inline __attribute__((always_inline))
-/// For what is rare (row ends): its symbol names the instruction set through a template argument.
-#define UNROLL_NOINLINE __attribute__((noinline))
 
 namespace unroll {
 

@@ -119,6 +119,49 @@ struct LaneRegister<T, scalar_arch> {
   static constexpr int size = 1;
 };
 
+/// Loads and stores of the first `n` numbers of a register in one instruction, where the instruction set has one. A copy
+/// through memory, which the next load has to wait for, costs a chain of small operations 30 ns an operation.
+template <class T, class Arch>
+struct MaskedMemory {
+  static constexpr bool available = false;
+};
+#if UNROLL_HAS_XSIMD && defined(__AVX512F__)
+template <>
+struct MaskedMemory<float, avx512_arch> {
+  static constexpr bool available = true;
+  static UNROLL_INLINE __mmask16 mask(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
+  static UNROLL_INLINE __m512 load(const float* from, int n) { return _mm512_maskz_loadu_ps(mask(n), from); }
+  static UNROLL_INLINE void store(float* to, int n, __m512 x) { _mm512_mask_storeu_ps(to, mask(n), x); }
+};
+template <>
+struct MaskedMemory<double, avx512_arch> {
+  static constexpr bool available = true;
+  static UNROLL_INLINE __mmask8 mask(int n) { return static_cast<__mmask8>((1u << n) - 1u); }
+  static UNROLL_INLINE __m512d load(const double* from, int n) { return _mm512_maskz_loadu_pd(mask(n), from); }
+  static UNROLL_INLINE void store(double* to, int n, __m512d x) { _mm512_mask_storeu_pd(to, mask(n), x); }
+};
+#endif
+#if UNROLL_HAS_XSIMD && defined(__AVX2__)
+template <>
+struct MaskedMemory<float, avx2_arch> {
+  static constexpr bool available = true;
+  static UNROLL_INLINE __m256i mask(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static UNROLL_INLINE __m256 load(const float* from, int n) { return _mm256_maskload_ps(from, mask(n)); }
+  static UNROLL_INLINE void store(float* to, int n, __m256 x) { _mm256_maskstore_ps(to, mask(n), x); }
+};
+template <>
+struct MaskedMemory<double, avx2_arch> {
+  static constexpr bool available = true;
+  static UNROLL_INLINE __m256i mask(int n) {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+  }
+  static UNROLL_INLINE __m256d load(const double* from, int n) { return _mm256_maskload_pd(from, mask(n)); }
+  static UNROLL_INLINE void store(double* to, int n, __m256d x) { _mm256_maskstore_pd(to, mask(n), x); }
+};
+#endif
+
 }  // namespace detail
 
 /// The outcome of comparing two lanes: one truth value for each number.
@@ -184,10 +227,14 @@ struct Lane {
     }
   }
   /// The first `n` numbers from `from` (0 <= n <= size) and zeros behind them; reads nothing past `from + n`.
-  static UNROLL_NOINLINE Lane load(const T* from, int n) {
-    alignas(64) T all[size] = {};
-    for (int i = 0; i < n; ++i) all[i] = from[i];
-    return load(all);
+  static UNROLL_INLINE Lane load(const T* from, int n) {
+    if constexpr (detail::MaskedMemory<T, Arch>::available) {
+      return Lane(Raw(detail::MaskedMemory<T, Arch>::load(from, n)));
+    } else {
+      alignas(64) T all[size] = {};
+      for (int i = 0; i < n; ++i) all[i] = from[i];
+      return load(all);
+    }
   }
   UNROLL_INLINE void store(T* to) const {
     if constexpr (scalar) {
@@ -197,10 +244,14 @@ struct Lane {
     }
   }
   /// Writes the first `n` numbers and nothing past `to + n`.
-  UNROLL_NOINLINE void store(T* to, int n) const {
-    alignas(64) T all[size];
-    store(all);
-    for (int i = 0; i < n; ++i) to[i] = all[i];
+  UNROLL_INLINE void store(T* to, int n) const {
+    if constexpr (detail::MaskedMemory<T, Arch>::available) {
+      detail::MaskedMemory<T, Arch>::store(to, n, raw);
+    } else {
+      alignas(64) T all[size];
+      store(all);
+      for (int i = 0; i < n; ++i) to[i] = all[i];
+    }
   }
   /// Number `i` of the lane. Slow; for tests and for looking at a value.
   UNROLL_INLINE T operator[](int i) const {

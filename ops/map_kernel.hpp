@@ -165,13 +165,13 @@ struct MapLoops<Arch, T, F, std::integer_sequence<int, I...>> {
     }
   }
   // Lanes behind the end of a row hold derivatives at 0, which may be anything.
-  static UNROLL_NOINLINE void deliver_end(MapGrad how, T* d, int n, const L& g, L& sum) {
+  static UNROLL_INLINE void deliver_end(MapGrad how, T* d, int n, const L& g, L& sum) {
     if (how == MapGrad::write) {
       g.store(d, n);
     } else if (how == MapGrad::add) {
       (L::load(d, n) + g).store(d, n);
     } else {
-      T some[L::size];
+      alignas(64) T some[L::size];
       g.store(some, n);
       sum += L::load(some, n);
     }
