@@ -86,6 +86,17 @@ GradcheckReport one_step() {
   }
 }
 
+// One bias for both, or none; an activation of the user's.
+template <class C>
+GradcheckReport other_biases(Biases biases) {
+  Rng rng(17);
+  return gradcheck(Rnn<C>(C(inputs, hidden, rng, {.biases = biases})), check_input("x", Shape{steps, 2, inputs}, 18));
+}
+
+struct Wave {
+  auto operator()(const auto& x) const { return sin(x); }
+};
+
 template <class C>
 void add(Checks& checks, const std::string& name) {
   const Check all[] = {
@@ -109,6 +120,12 @@ void layer_checks(Checks& checks) {
   add<LSTMCell<double>>(checks, "lstm");
   add<GRUCell<double>>(checks, "gru");
   add<CombinedRNNCell<double>>(checks, "combined_rnn");
+  const Check all[] = {
+      {"rnn/wave_with_one_bias", [] { return other_biases<RNNCell<double, Wave>>(Biases::one); }},
+      {"lstm/no_bias", [] { return other_biases<LSTMCell<double>>(Biases::none); }},
+      {"gru/no_bias", [] { return other_biases<GRUCell<double>>(Biases::none); }},
+  };
+  checks.insert(checks.end(), std::begin(all), std::end(all));
 }
 
 }  // namespace unroll::mutation

@@ -67,6 +67,22 @@ GradcheckReport parts_and_whole() {
       Shape{2, 9});
 }
 
+// Backward meets the parts first.
+GradcheckReport whole_before_parts() {
+  return of(
+      [](Var x) {
+        const Var y = made(x), before = square(y);
+        const auto p = chunk<3>(y);
+        return std::vector{before, p[0] * p[2]};
+      },
+      Shape{2, 9});
+}
+
+// What lies outside the slice gets zero.
+GradcheckReport one_slice() {
+  return of([](Var x) { return square(narrow(made(sin(x)), 0, 1, 2)); }, Shape{4, 3});
+}
+
 GradcheckReport unused_part() {
   return of(
       [](Var x) {
@@ -193,6 +209,8 @@ void layout_checks(Checks& checks) {
       {"layout/overlapping", overlapping},
       {"layout/split_twice", split_twice},
       {"layout/parts_and_whole", parts_and_whole},
+      {"layout/whole_before_parts", whole_before_parts},
+      {"layout/one_slice", one_slice},
       {"layout/unused_part", unused_part},
       {"layout/parts_of_parts", parts_of_parts},
       {"layout/part_and_its_parts", part_and_its_parts},

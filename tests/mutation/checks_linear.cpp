@@ -101,6 +101,16 @@ GradcheckReport constant_input() {
   return gradcheck([&] { return affine(w, full(Shape{few, 3}, 0.7)); }, w);
 }
 
+// Needs no gradient of the weight: the input still gets its own.
+GradcheckReport constant_weight() {
+  return gradcheck(
+      [](Var x, Var b) {
+        const Var w = input(std::vector<double>{0.3, -1.2, 0.8, 2.1, -0.4, 0.6}, Shape{2, 3});
+        return std::vector{linear(x, w), linear(full(Shape{2, 3}, 0.5), w, b)};
+      },
+      check_input("x", Shape{2, 3}, 22), check_input("bias", Shape{2}, 23));
+}
+
 template <int transposes, bool batched>
 GradcheckReport products() {
   const bool ta = transposes & 1, tb = transposes & 2;
@@ -138,6 +148,7 @@ void linear_checks(Checks& checks) {
       {"linear/made_weight", made_weight},
       {"linear/zero_state", zero_state},
       {"linear/constant_input", constant_input},
+      {"linear/constant_weight", constant_weight},
       {"matmul/plain", products<0, false>},
       {"matmul/ta", products<1, false>},
       {"matmul/tb", products<2, false>},

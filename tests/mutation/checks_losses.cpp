@@ -112,6 +112,17 @@ GradcheckReport root_mean_square() {
                    check_input("target", Shape{2, 5}, 9));
 }
 
+// Targets are data as a rule.
+GradcheckReport constant_target() {
+  return gradcheck(
+      [](Var x) {
+        const Var t = full(Shape{2, 5}, 0.25);
+        return std::vector{squared_error(x, t), binary_cross_entropy_with_logits(x, t), softmax_cross_entropy(x, t),
+                           squared_error(t, x)};
+      },
+      check_input("x", Shape{2, 5}, 12));
+}
+
 // Slices as operands, both in use elsewhere.
 GradcheckReport of_slices() {
   return gradcheck(
@@ -142,6 +153,7 @@ void loss_checks(Checks& checks) {
       {"loss/binary_logits", binary_logits},
       {"loss/root_mean_square", root_mean_square},
       {"loss/slices", of_slices},
+      {"loss/constant_target", constant_target},
   };
   checks.insert(checks.end(), std::begin(all), std::end(all));
 }

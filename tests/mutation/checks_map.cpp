@@ -1,6 +1,8 @@
 // map: kinds of operands, tails behind whole registers, several outputs, the rules of dual numbers.
 
 #include "checks.hpp"
+#include "unroll/ops/custom.hpp"
+#include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/layout.hpp"
 #include "unroll/ops/map.hpp"
 
@@ -119,6 +121,36 @@ GradcheckReport scalar_with_tail() {
                    between("x", Shape{3, 5}, 25, 0.5, 2), check_input("scalar", Shape{}, 26));
 }
 
+// Constants first, last and between.
+GradcheckReport beside_constants() {
+  return gradcheck(
+      [](Var x) {
+        const Var c = full(Shape{2, 5}, 0.7), s = full(Shape{}, -1.3);
+        const auto f = [](auto a, auto b, auto d) { return a * b + sin(a * d); };
+        return std::vector{map(f, x, c, s), map(f, c, x, s), map(f, c, c, x)};
+      },
+      check_input("x", Shape{2, 5}, 28));
+}
+
+// A user's own operation with its own backward.
+GradcheckReport custom() {
+  return gradcheck(
+      [](Var x, Var w) {
+        const Var y = 1.5 * x;
+        const auto forward = [](auto y, auto x, auto w) {
+          for (std::size_t i = 0; i < y.size(); ++i) y[i] = x[i] * x[i] * w[i % 3];
+        };
+        const auto backward = [](auto dy, auto, auto x, auto w, auto dx, auto dw) {
+          for (std::size_t i = 0; i < dy.size(); ++i) {
+            dx[i] += dy[i] * 2 * x[i] * w[i % 3];
+            dw[i % 3] += dy[i] * x[i] * x[i];
+          }
+        };
+        return std::vector{custom_op("scaled", y.shape(), forward, backward, y, w), square(y)};
+      },
+      check_input("x", Shape{2, 3}, 29), check_input("w", Shape{3}, 30));
+}
+
 GradcheckReport many_operands() {
   return gradcheck(
       [](Var x) {
@@ -149,6 +181,8 @@ void map_checks(Checks& checks) {
       {"map/saturated", saturated},
       {"map/scalar_with_tail", scalar_with_tail},
       {"map/many_operands", many_operands},
+      {"map/beside_constants", beside_constants},
+      {"custom/op", custom},
   };
   checks.insert(checks.end(), std::begin(all), std::end(all));
 }

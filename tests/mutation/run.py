@@ -32,12 +32,8 @@ class Mutation:
         self.new = section.get("new", "")
         self.why = section["why"]
         self.equivalent = section.get("equivalent", "")
-        # "check: tensor", "check: tensor=non-finite", several of them with ";"
-        self.wrong = []
-        for one in section.get("wrong", "").split(";"):
-            if one.strip():
-                check, tensor = one.strip().split(": ", 1)
-                self.wrong.append((check, tensor if "=" in tensor else tensor + "=wrong"))
+        # "check: tensor", several of them with ";"
+        self.wrong = [tuple(one.strip().split(": ", 1)) for one in section.get("wrong", "").split(";") if one.strip()]
         if bool(self.wrong) == bool(self.equivalent):
             raise SystemExit(f"[{name}] says neither or both of 'wrong' and 'equivalent'")
 
@@ -68,7 +64,8 @@ def copy_tree(source, target):
     files = [source / "CMakeLists.txt"]
     for folder in FOLDERS:
         (target / folder).mkdir(parents=True, exist_ok=True)
-        files += [f for f in (source / folder).iterdir() if f.is_file()]
+        if (source / folder).exists():
+            files += [f for f in (source / folder).iterdir() if f.is_file()]
     for f in files:
         to = target / f.relative_to(source)
         wanted.add(to)
@@ -108,7 +105,7 @@ class Worker:
                           str(self.compilers)], 3600)
 
     def check(self):
-        """{check: {"tensor=verdict", ...}} of what failed; or a string that says what became of the program."""
+        """{check: {tensor: verdict}} of what failed; or a string that says what became of the program."""
         try:
             done = self.call([str(self.build / "check_gradients")], 120)
         except subprocess.TimeoutExpired:
@@ -117,7 +114,7 @@ class Worker:
             return f"crashes (status {done.returncode})"
         failures = {}
         for check, tensors in re.findall(r"^FAIL (\S+): (.*)$", done.stdout, re.M):
-            failures[check] = set(tensors.split(", "))
+            failures[check] = dict(t.rsplit("=", 1) for t in tensors.split(", ") if "=" in t)
         return failures
 
     def prove_clean(self):
@@ -148,15 +145,16 @@ class Worker:
             path.write_text(original)
         if isinstance(failures, str):
             return False, failures
-        named = "; ".join(f"{c}: {', '.join(sorted(t))}" for c, t in failures.items())
+        named = "; ".join(f"{c}: {', '.join(f'{n}={v}' for n, v in t.items())}" for c, t in failures.items())[:300]
         if m.equivalent:
             return not failures, "no check fails" if not failures else "not equivalent: " + named
         if not failures:
             return False, "SURVIVES"
         for check, tensor in m.wrong:
-            if tensor not in failures.get(check, set()):
+            if tensor not in failures.get(check, {}):
                 return False, f"expected {check}: {tensor}; but {named}"
-        return True, f"{len(failures)} checks fail"
+        verdicts = ", ".join(sorted({failures[check][tensor] for check, tensor in m.wrong}))
+        return True, f"{verdicts}; {len(failures)} checks fail"
 
 
 def main():
@@ -228,7 +226,7 @@ def main():
     print("\n| mutation | file | what is wrong | called wrong |\n|---|---|---|---|")
     for m in chosen:
         caught, text = results[m.name]
-        named = "; ".join(f"`{t.removesuffix('=wrong')}` in {c}" for c, t in m.wrong)
+        named = "; ".join(f"`{t}` in {c}" for c, t in m.wrong) + f" ({text})"
         last = named if caught and not m.equivalent else f"nothing: {m.equivalent}" if caught else f"**{text}**"
         print(f"| {m.name} | {m.file} | {m.why} | {last} |")
     equivalent = sum(1 for m in chosen if m.equivalent and results[m.name][0])
