@@ -5,6 +5,7 @@
 #include "unroll/core/random.hpp"
 #include "unroll/nn/cell.hpp"
 #include "unroll/nn/time_loop.hpp"
+#include "unroll/ops/layout.hpp"
 
 namespace unroll {
 

@@ -116,8 +116,8 @@ Variable<T> pool_rows(const Variable<T>& x_in, const Indices& segments, Index co
   return tape.handle(y);
 }
 
-#define UNROLL_INSTANTIATE(T)                                                        \
-  template Variable<T> take_rows(const Variable<T>&, const Indices&, const Shape&);  \
+#define UNROLL_INSTANTIATE(T)                                                       \
+  template Variable<T> take_rows(const Variable<T>&, const Indices&, const Shape&); \
   template Variable<T> pool_rows(const Variable<T>&, const Indices&, Index, Pool);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
