@@ -230,15 +230,15 @@ TEST_CASE("the weight gradient that waits: in loops and outside, forwards and ba
       {"zeros once",
        [&](Index i, auto h) { return h + linear(i == 1 ? zeros<double>(h.shape()) : h, use(p.w), use(p.b)); }},
   };
-  for (const auto& [name, step] : kinds)
+  for (const auto& kind : kinds)
     for (const Index rows : {1, 2, 17})
       for (const bool in_loop : {true, false})
         for (const bool reverse : {false, true}) {
-          CAPTURE(name);
+          CAPTURE(kind.first);
           CAPTURE(rows);
           CAPTURE(in_loop);
           CAPTURE(reverse);
-          CHECK(gradcheck([&](auto h0) { return recur(h0, 4, in_loop, reverse, step); }, p,
+          CHECK(gradcheck([&](auto h0) { return recur(h0, 4, in_loop, reverse, kind.second); }, p,
                           check_input("h0", Shape{rows, 3}, 5, 0.5)));
         }
 }

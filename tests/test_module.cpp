@@ -160,7 +160,7 @@ TEST_CASE("any other copy throws, and says what to do") {
       "[Parameter] copied; expected a move, tie() for a second handle on the same tensor, or clone(module) for a "
       "module "
       "of its own";
-  CHECK_THROWS_WITH_AS(Linear<float>{m}, message, CopyError);
+  CHECK_THROWS_WITH_AS(static_cast<void>(Linear<float>{m}), message, CopyError);
   Linear<float> other(2, 1, rng);
   const auto before = values(other.weight);
   CHECK_THROWS_WITH_AS(other = m, message, CopyError);
@@ -169,8 +169,8 @@ TEST_CASE("any other copy throws, and says what to do") {
   CHECK_THROWS_AS(list.push_back(m), CopyError);
   // After a clone that failed or ended, copies are errors as before.
   clone(m);
-  CHECK_THROWS_AS(Linear<float>{m}, CopyError);
-  CHECK_NOTHROW(Parameter<float>{Parameter<float>()});
+  CHECK_THROWS_AS(static_cast<void>(Linear<float>{m}), CopyError);
+  CHECK_NOTHROW(static_cast<void>(Parameter<float>{Parameter<float>()}));
   const Parameter<float> none;
   CHECK_NOTHROW([](Parameter<float>) {}(none));
 }

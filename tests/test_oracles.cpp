@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "unroll/core/random.hpp"
@@ -27,7 +28,13 @@ using namespace unroll;
 
 namespace {
 
-using Vector = std::vector<double>;
+/// Plain numbers, counted in int as the formulas below are.
+struct Vector : std::vector<double> {
+  explicit Vector(int n = 0) : std::vector<double>(static_cast<std::size_t>(n)) {}
+  Vector(std::vector<double> v) : std::vector<double>(std::move(v)) {}
+  double& operator[](int i) { return data()[i]; }
+  double operator[](int i) const { return data()[i]; }
+};
 
 constexpr int T = 7, I = 3, H = 4, O = 2;
 // Where the parameters lie in theta: W (H,I), U (H,H), b (H); behind them V (O,H), c (O), which need no time.
@@ -149,10 +156,10 @@ Vector real_time(const Problem& p) {
 }
 
 void set(Parameter<double>& p, const Vector& theta, int at) {
-  for (double& v : p.mutable_values()) v = theta[static_cast<std::size_t>(at++)];
+  for (double& v : p.mutable_values()) v = theta[at++];
 }
 void get(const Parameter<double>& p, Vector& g, int at) {
-  for (const double v : p.grads()) g[static_cast<std::size_t>(at++)] += v;
+  for (const double v : p.grads()) g[at++] += v;
 }
 
 ClassicRnn<double> network(const Problem& p) {
@@ -198,7 +205,7 @@ Vector on_tape(const Problem& p, bool by_hand, double& loss_value, Vector& da0) 
 double distance(const Vector& a, const Vector& b) {
   REQUIRE(a.size() == b.size());
   double worst = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(a[i] - b[i]));
+  for (int i = 0; i < static_cast<int>(a.size()); ++i) worst = std::max(worst, std::abs(a[i] - b[i]));
   return worst;
 }
 
@@ -247,11 +254,11 @@ TEST_CASE("the oracle notices a step that is left out") {
 }
 
 TEST_CASE("average the weights: untied copies, each stepped, then averaged, equal one cell with the mean gradient") {
-  const Index batch = 2;
+  constexpr int batch = 2;
   const double rate = 0.3;
   Rng rng(3);
   const RNNCell<double> start(I, H, rng);
-  Vector x(static_cast<std::size_t>(T * batch * I)), target(static_cast<std::size_t>(T * batch * H));
+  Vector x(T * batch * I), target(T * batch * H);
   for (double& v : x) v = rng.normal();
   for (double& v : target) v = rng.normal();
   Tape<double> tape;
