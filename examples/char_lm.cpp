@@ -41,9 +41,8 @@ using namespace unroll::examples;
 struct Options {
   std::vector<std::string> data;
   std::string cell = "lstm", prompt, metrics;
-  Index layers = 1, hidden = 256, embed = 64, batch = 32, steps = 64, epochs = 20, patience = 5, length = 600;
+  Index layers = 1, hidden = 256, embed = 64, batch = 32, steps = 64, epochs = 20, patience = 5, length = 600, seed = 1;
   double lr = 4e-3, dropout = 0.3, clip = 1, temperature = 0.7;
-  std::uint64_t seed = 1;
   int threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
 };
 
@@ -118,7 +117,7 @@ std::u32string write_on(const CharModel<Cell>& model, Tape<float>& tape, const T
   std::u32string text = decode_utf8(o.prompt, "--prompt");
   std::vector<Index> ids = task.vocabulary.encode(text.empty() ? U"\n" : text);
   Carry<typename CharModel<Cell>::State> carry;
-  Rng rng(o.seed);
+  Rng rng(static_cast<std::uint64_t>(o.seed));
   for (Index i = 0; i < o.length; ++i) {
     const Evaluation scope(tape);
     const auto logits = model(ids, 1, carry);
@@ -138,17 +137,16 @@ template <class Cell>
 void run(const Options& o, const Corpus& corpus, MetricsLog& metrics) {
   const Task task(corpus.text);
   TrainingStreams streams(task.train_ids, o.batch, o.steps);
-  Rng rng(o.seed);
+  Rng rng(static_cast<std::uint64_t>(o.seed));
   CharModel<Cell> model(task.vocabulary.size(), o, rng), best = clone(model);
   Adam<float> adam(parameters(model), {.lr = o.lr});
-  Tape<float> tape(o.seed);
+  Tape<float> tape(rng.next());
   set_blas_threads(o.threads);
 
-  print("%zu files, %zu characters, %lld different ones; %s, %lld parameters", corpus.files.size(), corpus.text.size(),
-        static_cast<long long>(task.vocabulary.size() - 1), o.cell.c_str(),
-        static_cast<long long>(parameter_count(model)));
+  print("files %zu, characters %zu, different ones %d; %s, parameters %d", corpus.files.size(), corpus.text.size(),
+        static_cast<int>(task.vocabulary.size() - 1), o.cell.c_str(), static_cast<int>(parameter_count(model)));
   if (streams.batch() != o.batch || streams.steps() != o.steps)
-    print("the text is short: %d streams in chunks of %d characters", static_cast<int>(streams.batch()),
+    print("the text is short: batch %d, steps %d", static_cast<int>(streams.batch()),
           static_cast<int>(streams.steps()));
 
   const Index total = o.epochs * streams.chunks();
@@ -238,7 +236,7 @@ int main(int argc, char** argv) {
   number("--lr", o.lr, 0, 10, "highest learning rate (Adam; 100 steps up, then a cosine down)");
   number("--dropout", o.dropout, 0, 0.99, "share of outputs dropped after each layer");
   number("--clip", o.clip, 0, 1e9, "highest norm of the gradient");
-  number("--seed", o.seed, 0, ~std::uint64_t{0}, "of parameters, dropout and sample");
+  number("--seed", o.seed, 0, Index{1} << 62, "of parameters, dropout and sample");
   number("--threads", o.threads, 1, 1024, "of the matrix products");
   number("--temperature", o.temperature, 0, 100, "of the sample: low is careful, 0 always takes the likeliest");
   app.add_option("--prompt", o.prompt, "the sample goes on from this text");

@@ -11,6 +11,8 @@
 #include "common/corpus.hpp"
 #include "common/ngram.hpp"
 #include "common/progress.hpp"
+#include "common/sampling.hpp"
+#include "common/streams.hpp"
 #include "unroll/core/random.hpp"
 
 using namespace unroll;
@@ -80,10 +82,10 @@ TEST_CASE("what is not UTF-8 is named by file, line and byte") {
 TEST_CASE("files: joined, repaired, taken once") {
   const Folder folder;
   const auto a = folder.write("a.txt", "\xef\xbb\xbfone\r\ntwo");
-  const auto b = folder.write("b.txt", "three\n");
+  const auto b = folder.write("b.txt", "three");
   const auto same = folder.write("c.txt", "one\ntwo");
   const Corpus corpus = read_corpus({a, b, same, a});
-  CHECK(corpus.text == U"one\ntwo\nthree\n");
+  CHECK(corpus.text == U"one\ntwo\nthree");
   CHECK(corpus.files == std::vector<std::string>{a, b});
   CHECK(corpus.notes.empty());
 }
@@ -102,8 +104,8 @@ TEST_CASE("folders: what is below, in order of paths, without what is hidden or 
   const Corpus corpus = read_corpus({folder("")});
   CHECK(corpus.text == U"first\na\nz\n");
   REQUIRE(corpus.notes.size() == 1);
-  CHECK(corpus.notes[0] == folder("") + ": 2 left out, the first: " + picture +
-                               ":1: byte 1 of the file is 0x89, which is not UTF-8 text");
+  CHECK(corpus.notes[0] ==
+        folder("") + ": 2 left out, the first: " + picture + ":1: byte 1 of the file is 0x89, which is not UTF-8 text");
 }
 
 TEST_CASE("data that cannot be used says why") {
@@ -114,8 +116,7 @@ TEST_CASE("data that cannot be used says why") {
   fails(folder("missing"), ": cannot be read: No such file or directory");
   fails(folder.write("empty", ""), ": the file is empty");
   fails(folder.write("mark", "\xef\xbb\xbf"), ": the file is empty");
-  fails(folder.write("binary", std::string("a\n\0", 3)),
-        ":2: byte 3 of the file is 0x00, which is not UTF-8 text");
+  fails(folder.write("binary", std::string("a\n\0", 3)), ":2: byte 3 of the file is 0x00, which is not UTF-8 text");
   fails("/dev/null", ": is neither a file nor a folder");
   std::filesystem::create_directory(folder("nothing"));
   fails(folder("nothing"), ": no text file in this folder");
@@ -191,6 +192,72 @@ TEST_CASE("longer contexts pay where the text has an order, and cost little wher
   for (int i = 0; i < 20000; ++i) noise.push_back(rng.integer(4));
   CHECK(loss(noise, 1) == doctest::Approx(std::log(4)).epsilon(0.001));
   CHECK(loss(noise, 5) < 1.12 * std::log(4));
+}
+
+TEST_CASE("training streams: chunks follow each other, targets are one step ahead, the text is a ring") {
+  std::vector<Index> text;
+  for (Index i = 0; i < 20; ++i) text.push_back(i);
+  TrainingStreams streams(text, 3, 2);  // pieces of 6, from 0, 6 and 12
+  CHECK(streams.chunks() == 3);
+  CHECK(streams.chunk(0, 0).inputs == std::vector<Index>{0, 6, 12, 1, 7, 13});
+  CHECK(streams.chunk(0, 0).targets == std::vector<Index>{1, 7, 13, 2, 8, 14});
+  CHECK(streams.chunk(1, 0).inputs == std::vector<Index>{2, 8, 14, 3, 9, 15});
+  CHECK(streams.chunk(2, 19).inputs == std::vector<Index>{3, 9, 15, 4, 10, 16});
+  CHECK(streams.chunk(0, 7).targets == std::vector<Index>{8, 14, 0, 9, 15, 1});
+}
+
+TEST_CASE("training streams of a short text: fewer streams, then fewer steps") {
+  const std::vector<Index> text = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const auto sizes = [&](Index length, Index batch, Index steps) {
+    const TrainingStreams s(std::span<const Index>(text).first(static_cast<std::size_t>(length)), batch, steps);
+    CHECK(s.chunks() >= 1);
+    return std::pair(s.batch(), s.steps());
+  };
+  CHECK(sizes(10, 5, 2) == std::pair<Index, Index>{5, 2});
+  CHECK(sizes(10, 6, 2) == std::pair<Index, Index>{5, 2});
+  CHECK(sizes(10, 32, 64) == std::pair<Index, Index>{1, 9});
+  CHECK(sizes(2, 32, 64) == std::pair<Index, Index>{2, 1});
+}
+
+TEST_CASE("validation streams: every symbol is a target once, after the one before it") {
+  for (const Index length : {1, 2, 7, 16, 30})
+    for (const Index batch : {1, 2, 5, 40})
+      for (const Index steps : {1, 3, 100}) {
+        std::vector<Index> text(static_cast<std::size_t>(length));
+        for (Index i = 0; i < length; ++i) text[static_cast<std::size_t>(i)] = i;
+        ValidationStreams streams(99, text, batch, steps);
+        std::vector<int> met(text.size());
+        for (Index k = 0; k < streams.chunks(); ++k) {
+          const Chunk& chunk = streams.chunk(k);
+          REQUIRE(chunk.targets.size() == static_cast<std::size_t>(chunk.steps * chunk.batch));
+          for (std::size_t i = 0; i < chunk.targets.size(); ++i) {
+            if (chunk.targets[i] == kNoTarget) continue;
+            CHECK(chunk.inputs[i] == (chunk.targets[i] == 0 ? 99 : chunk.targets[i] - 1));
+            ++met[static_cast<std::size_t>(chunk.targets[i])];
+          }
+        }
+        CHECK(met == std::vector<int>(text.size(), 1));
+      }
+}
+
+TEST_CASE("symbols are drawn as often as the temperature says, the forbidden one never") {
+  Rng rng(4);
+  const std::vector<float> logits = {std::log(1.f), std::log(2.f), std::log(100.f), std::log(1.f)};
+  const auto shares = [&](double temperature) {
+    std::vector<double> n(4);
+    for (int i = 0; i < 40000; ++i) n[static_cast<std::size_t>(draw(logits, temperature, 2, rng))] += 1 / 40000.0;
+    return n;
+  };
+  const auto one = shares(1), half = shares(0.5);
+  CHECK(one[1] == doctest::Approx(0.5).epsilon(0.05));
+  CHECK(half[1] == doctest::Approx(4.0 / 6).epsilon(0.05));
+  CHECK(one[2] == 0);
+  CHECK(shares(0)[1] == doctest::Approx(1));
+  CHECK(shares(1e-9)[1] == doctest::Approx(1));
+  const std::vector<float> single = {3.f};
+  CHECK(draw(single, 1, -1, rng) == 0);
+  const std::vector<float> first = {5.f, 1.f};
+  CHECK(draw(first, 0, 0, rng) == 1);
 }
 
 TEST_CASE("the progress line") {

@@ -73,8 +73,8 @@ class Reader {
       if (text[i] != U'\r' || i + 1 == text.size() || text[i + 1] != U'\n') text[end++] = text[i];
     text.resize(end);
     if (!seen_.insert(text).second) return;
+    if (!corpus.text.empty() && corpus.text.back() != U'\n') corpus.text += U'\n';
     corpus.text += text;
-    if (text.back() != U'\n') corpus.text += U'\n';
     corpus.files.push_back(path.string());
   }
 

@@ -20,7 +20,7 @@ std::string encode_utf8(std::u32string_view text);
 
 /// What was read.
 struct Corpus {
-  std::u32string text;             ///< all files, one after the other, each ending in a newline
+  std::u32string text;             ///< all files, one after the other, each on a new line
   std::vector<std::string> files;  ///< those in `text`, in its order
   std::vector<std::string> notes;  ///< what the user should know: one line each
 };
