@@ -8,6 +8,7 @@
 #include "unroll/ops/gather.hpp"
 #include "unroll/ops/layout.hpp"
 #include "unroll/ops/linear.hpp"
+#include "unroll/ops/rows.hpp"
 #include "unroll/ops/where.hpp"
 
 namespace unroll::mutation {
@@ -118,6 +119,26 @@ GradcheckReport along_last() {
       check_input("x", Shape{4, 3}, 7));
 }
 
+GradcheckReport rows_taken() {
+  return gradcheck(
+      [](Var x) {
+        return std::vector{take_rows(x, {3, -1, 0, 3}),
+                           take_rows(narrow(1.5 * x, -1, 1, 2), {0, 1, 1, -1}, Shape{2, 2})};
+      },
+      check_input("x", Shape{4, 3}, 14));
+}
+
+GradcheckReport rows_pooled() {
+  return gradcheck(
+      [](Var x) {
+        const std::vector<Index> segments = {2, 0, 2, 0, 2};
+        return std::vector{pool_rows(x, segments, 4, Pool::sum), pool_rows(x, segments, 4, Pool::mean),
+                           pool_rows(x, segments, 4, Pool::max),
+                           pool_rows(narrow(x, -1, 1, 2), segments, 4, Pool::mean)};
+      },
+      check_input("x", Shape{5, 3}, 15));
+}
+
 GradcheckReport masks() {
   return gradcheck(
       [](Var a, Var b) {
@@ -164,6 +185,8 @@ void gather_checks(Checks& checks) {
       {"gather/after_a_sparse_step", after_a_sparse_step},
       {"gather/two_recordings", two_recordings},
       {"gather/along_last", along_last},
+      {"rows/take", rows_taken},
+      {"rows/pool", rows_pooled},
       {"mask/all", masks},
       {"mask/where", one_mask},
       {"dropout/alone", dropped},
