@@ -50,7 +50,7 @@ class ClassicRnn {
   Linear<T> output;
 
  private:
-  Result finish(const RnnResult<Variable<T>, T>& r) const {
+  Result finish(const RnnResult<Variable<T>, Variable<T>>& r) const {
     const Variable<T> a = output(r.outputs);
     if constexpr (std::is_invocable_v<G2, Lane<T, native_arch>>) {
       return {r.outputs, map([](auto x) { return G2{}(x); }, a), r.final_state};

@@ -57,6 +57,8 @@ void collect_outputs(const R& result, std::vector<Variable<double>>& outputs) {
                   "values over with copy_parameters(float_model, double_model)");
   } else if constexpr (std::is_same_v<R, Variable<double>>) {
     if (result.defined()) outputs.push_back(result);
+  } else if constexpr (requires { result.rows, result.layout; }) {
+    collect_outputs(result.rows, outputs);
   } else if constexpr (is_sequence<R>) {
     for (const auto& r : result) collect_outputs(r, outputs);
   } else if constexpr (requires { result.outputs, result.final_state, result.all_states; }) {

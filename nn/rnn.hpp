@@ -4,6 +4,7 @@
 
 #include "unroll/core/random.hpp"
 #include "unroll/nn/cell.hpp"
+#include "unroll/nn/sequence.hpp"
 #include "unroll/nn/time_loop.hpp"
 #include "unroll/ops/layout.hpp"
 
@@ -14,11 +15,12 @@ struct RnnOptions {
 };
 
 /// What a layer gives beside its outputs.
-template <class State, class T>
+template <class State, class Outputs>
 struct RnnResult {
-  Variable<T> outputs;  ///< (T, B, O); row t belongs to step t in either direction
-  State final_state;    ///< (B, ...), after the last step taken
-  State all_states;     ///< (T, B, ...) of each member, undefined unless asked for
+  Outputs outputs;    ///< (T, B, O), or a Sequence; the row of step t belongs to step t in either direction
+  State final_state;  ///< (B, ...), of each sequence after the last step taken
+  State all_states;   ///< every member at every step: (T, B, ...), or the (N, ...) rows of a Sequence; undefined unless
+                      ///< asked for
 };
 
 struct RnnCallOptions {
@@ -29,8 +31,9 @@ struct RnnCallOptions {
 ///
 ///     a_0 = initial state            a_t = cell.step(x_t, a_{t-1})            y_t = output(a_t)
 ///
-/// Input (T, B, I), outputs (T, B, O). The cell's input projection is one product over all steps. In an Evaluation
-/// memory for the states does not grow with T.
+/// Takes a tensor (T, B, I) or a Sequence, whose sequences may be of any length, and gives the same kind. Initial and
+/// final states (B, ...) are in the caller's order; a sequence of length 0 ends in the state it began with. The cell's
+/// input projection is one product over all steps. In an Evaluation memory for the states does not grow with T.
 template <class C>
 class Rnn {
  public:
@@ -44,32 +47,37 @@ class Rnn {
   /// Takes a cell that was built otherwise.
   explicit Rnn(C cell_, RnnOptions options = {}) : cell(std::move(cell_)), reverse(options.reverse) {}
 
-  /// Outputs (T, B, O) for x (T, B, I), from the cell's own initial state.
-  Variable<scalar> operator()(Variable<scalar> x) const { return run(x).outputs; }
+  /// Outputs, from the cell's own initial state.
+  Variable<scalar> operator()(const Variable<scalar>& x) const { return run(x).outputs; }
+  Sequence<scalar> operator()(const Sequence<scalar>& x) const { return run(x).outputs; }
+
   /// Outputs and states, from the cell's own initial state.
-  RnnResult<state, scalar> run(Variable<scalar> x, RnnCallOptions options = {}) const {
-    check_input(x);
+  template <SequenceLike<scalar> X>
+  RnnResult<state, X> run(const X& x, RnnCallOptions options = {}) const {
     if constexpr (Cell<C>) {
-      return run(x, initial_state(cell, x.dim(1)), options);
+      return run(x, initial_state(cell, detail::batch_of("Rnn", x)), options);
     } else {
       return {};  // the assertion above has said what is missing
     }
   }
   /// Outputs and states, from a given state of B rows.
-  RnnResult<state, scalar> run(Variable<scalar> x, const state& initial, RnnCallOptions options = {}) const {
-    check_input(x);
-    if constexpr (Cell<C>) {
-      const Index steps = x.dim(0), batch = x.dim(1);
-      const SequenceLayout* layout = dense_layout(*current_tape<scalar>, steps, batch);
-      const auto in_time = [&](const Variable<scalar>& v) {
-        if (!v.defined()) return v;
-        return reshape(v, v.shape().with(0, batch).insert(0, steps));
-      };
-      const TimeLoopResult<C> r = run_over_time(cell, reshape(x, Shape{steps * batch, x.dim(2)}), *layout, initial,
-                                                {.reverse = reverse, .all_states = options.all_states});
-      return {in_time(r.outputs), r.final_state, detail::map_state(r.all_states, in_time)};
-    } else {
+  template <SequenceLike<scalar> X>
+  RnnResult<state, X> run(const X& x, const state& initial, RnnCallOptions options = {}) const {
+    if constexpr (!Cell<C>) {
       return {};
+    } else if constexpr (std::is_same_v<X, Variable<scalar>>) {
+      const Index batch = detail::batch_of("Rnn", x), steps = x.dim(0);
+      const auto r = run(sequence(x), initial, options);
+      const auto in_time = [&](const Variable<scalar>& v) {
+        return v.defined() ? reshape(v, v.shape().with(0, batch).insert(0, steps)) : v;
+      };
+      return {in_time(r.outputs.rows), r.final_state, detail::map_state(r.all_states, in_time)};
+    } else {
+      const SequenceLayout& layout = x.checked();
+      const TimeLoopResult<C> r =
+          run_over_time(cell, x.rows, layout, detail::state_in_order(initial, layout, layout.order),
+                        {.reverse = reverse, .all_states = options.all_states});
+      return {x.with(r.outputs), detail::state_in_order(r.final_state, layout, layout.place), r.all_states};
     }
   }
 
@@ -78,13 +86,6 @@ class Rnn {
 
   C cell;
   bool reverse;
-
- private:
-  void check_input(const Variable<scalar>& x) const {
-    x.use("Rnn");
-    if (x.shape().rank() != 3)
-      throw ShapeError("[Rnn] input " + x.shape().str() + "; expected (T,B,F): steps, batch, features");
-  }
 };
 
 }  // namespace unroll

@@ -162,6 +162,15 @@ Sequence<T> reverse(const Sequence<T>& x) {
 }
 
 template <class T>
+Variable<T> detail::permute_rows(const Variable<T>& x, std::span<const Index> ids) {
+  if (x.shape().rank() == 0 || x.dim(0) != static_cast<Index>(ids.size()))
+    throw ShapeError("[Rnn] a state of shape " + x.shape().str() + " for a batch of " + std::to_string(ids.size()));
+  const Index rows = x.dim(0);
+  const Variable<T> flat = reshape(x, Shape{rows, rows == 0 ? 0 : x.size() / rows});
+  return reshape(take_rows(flat, Indices(ids)), x.shape());
+}
+
+template <class T>
 Variable<T> softmax_cross_entropy(const Sequence<T>& logits, std::span<const std::vector<Index>> targets,
                                   const CrossEntropyOptions<T>& options, LossPer per) {
   logits.rows.use("softmax_cross_entropy");
@@ -201,6 +210,7 @@ Variable<T> softmax_cross_entropy(const Sequence<T>& logits, std::span<const std
   template Variable<T> last(const Sequence<T>&);                                                                      \
   template Variable<T> pool(const Sequence<T>&, Pool);                                                                \
   template Sequence<T> reverse(const Sequence<T>&);                                                                   \
+  template Variable<T> detail::permute_rows(const Variable<T>&, std::span<const Index>);                              \
   template Variable<T> softmax_cross_entropy(const Sequence<T>&, std::span<const std::vector<Index>>,                 \
                                              const CrossEntropyOptions<T>&, LossPer);
 UNROLL_INSTANTIATE(float)

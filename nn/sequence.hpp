@@ -3,8 +3,11 @@
 /// Batches of sequences of different lengths, without padding.
 
 #include <span>
+#include <string>
+#include <type_traits>
 #include <vector>
 
+#include "unroll/nn/cell.hpp"
 #include "unroll/nn/sequence_layout.hpp"
 #include "unroll/ops/losses.hpp"
 #include "unroll/ops/rows.hpp"
@@ -74,6 +77,51 @@ Variable<T> pool(const Sequence<T>& x, Pool kind);
 /// Every sequence from its last step to its first.
 template <class T>
 Sequence<T> reverse(const Sequence<T>& x);
+
+/// What layers over time take and give: a tensor (T, B, F), or a Sequence.
+template <class X, class T>
+concept SequenceLike = std::is_same_v<X, Variable<T>> || std::is_same_v<X, Sequence<T>>;
+
+namespace detail {
+
+/// The batch of x; throws ShapeError naming `op` when a tensor is not (T, B, F).
+template <class T>
+Index batch_of(const char* op, const Variable<T>& x) {
+  x.use(op);
+  if (x.shape().rank() != 3)
+    throw ShapeError(std::string("[") + op + "] input " + x.shape().str() +
+                     "; expected (T,B,F): steps, batch, features");
+  return x.dim(1);
+}
+template <class T>
+Index batch_of(const char*, const Sequence<T>& x) {
+  return x.batch();
+}
+
+/// f(rows) for the rows of x, which stay rows of the same steps.
+template <class T, class F>
+Variable<T> on_rows(const Variable<T>& x, F&& f) {
+  return f(x);
+}
+template <class T, class F>
+Sequence<T> on_rows(const Sequence<T>& x, F&& f) {
+  return x.with(f(x.rows));
+}
+
+/// Row ids[k] of `x` (B, ...) as row k.
+template <class T>
+Variable<T> permute_rows(const Variable<T>& x, std::span<const Index> ids);
+
+/// A state of B rows between the caller's order and the layout's: `ids` is the layout's `order` or `place`.
+template <class State>
+State state_in_order(const State& state, const SequenceLayout& layout, const Index* ids) {
+  if (layout.ordered) return state;
+  return map_state(state, [&](const auto& v) {
+    return permute_rows(v, {ids, static_cast<std::size_t>(layout.batch)});
+  });
+}
+
+}  // namespace detail
 
 /// What a loss over sequences is a mean of.
 enum class LossPer {

@@ -5,81 +5,126 @@
 #include <string>
 #include <vector>
 
+#include "unroll/nn/linear.hpp"
 #include "unroll/nn/rnn.hpp"
 #include "unroll/nn/sizes_detail.hpp"
 #include "unroll/ops/dropout.hpp"
 
 namespace unroll {
 
+/// What a layer of a stack puts beside its own output y, given its input x of the same width.
+enum class Link {
+  none,      ///< y
+  residual,  ///< y + x (He et al., 2016)
+  highway,   ///< g * y + (1 - g) * x, g = sigmoid(W x + b), b = -1 at the start (Srivastava et al., 2015)
+};
+
 struct StackOptions {
   Index layers = 1;
-  double dropout = 0;  ///< on the outputs of every layer but the last, while training
+  double dropout = 0;      ///< on the outputs of every layer but the last, while training
+  Link link = Link::none;  ///< around every layer whose input and output are of one width
 };
 
 /// What a stack gives beside its outputs: the states of each layer, first layer first.
-template <class State, class T>
+template <class State, class Outputs>
 struct StackResult {
-  Variable<T> outputs;              ///< (T, B, O) of the last layer
+  Outputs outputs;                  ///< of the last layer
   std::vector<State> final_states;  ///< one a layer
 };
 
-/// Layers of one kind, each reading the outputs of the one below (a "deep" RNN): the same as PyTorch's num_layers.
+/// Layers of one kind, each reading the outputs of the one below (a "deep" RNN): with Link::none the same as PyTorch's
+/// num_layers. Takes and gives tensors (T, B, F) or Sequences.
 template <class Layer>
 class Stack {
  public:
   using scalar = typename Layer::scalar;
   using state = typename Layer::state;
 
-  /// Builds `options.layers` layers from (input_size, hidden_size, rng), (width of the layer below, hidden_size, rng)...
-  /// Throws ValueError on fewer than one layer or a dropout outside 0 .. 1.
-  Stack(Index input_size, Index hidden_size, Rng& rng, StackOptions options = {}) : dropout(options.dropout) {
+  /// Builds `options.layers` layers from (input_size, hidden_size, rng), (width of the layer below, hidden_size,
+  /// rng)... Throws ValueError on fewer than one layer or a dropout outside 0 .. 1.
+  Stack(Index input_size, Index hidden_size, Rng& rng, StackOptions options = {})
+      : dropout(options.dropout), link(options.link) {
     detail::check_sizes("Stack", {{"layers", options.layers}});
     if (!(dropout >= 0 && dropout <= 1))
       throw ValueError("[Stack] dropout is " + std::to_string(dropout) + "; expected 0 .. 1");
     layers.reserve(static_cast<std::size_t>(options.layers));
-    for (Index i = 0; i < options.layers; ++i)
-      layers.emplace_back(i == 0 ? input_size : layers.back().output_size(), hidden_size, rng);
+    for (Index i = 0; i < options.layers; ++i) {
+      const Index width = i == 0 ? input_size : layers.back().output_size();
+      layers.emplace_back(width, hidden_size, rng);
+      if (link != Link::highway || layers.back().output_size() != width) continue;
+      gates.emplace_back(width, width, rng);
+      for (scalar& b : gates.back().bias.mutable_values()) b = -1;
+    }
   }
 
-  /// Outputs (T, B, O) for x (T, B, I), from the layers' own initial states.
-  Variable<scalar> operator()(Variable<scalar> x) const {
-    for (std::size_t i = 0; i < layers.size(); ++i) x = layers[i](between(i, x));
+  /// Outputs, from the layers' own initial states.
+  template <SequenceLike<scalar> X>
+  X operator()(X x) const {
+    std::size_t gate = 0;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const X below = between(i, x);
+      x = linked(below, layers[i](below), gate);
+    }
     return x;
   }
   /// Outputs and final states, from the layers' own initial states.
-  StackResult<state, scalar> run(Variable<scalar> x) const {
-    StackResult<state, scalar> result{x, {}};
-    result.final_states.reserve(layers.size());
-    for (std::size_t i = 0; i < layers.size(); ++i)
-      advance(result, layers[i].run(between(i, result.outputs)));
-    return result;
+  template <SequenceLike<scalar> X>
+  StackResult<state, X> run(const X& x) const {
+    return run_layers(x, [](const Layer& layer, const X& below, std::size_t) { return layer.run(below); });
   }
   /// Outputs and final states, from given states, one a layer. Throws ShapeError on another number of states.
-  StackResult<state, scalar> run(Variable<scalar> x, const std::vector<state>& initial) const {
+  template <SequenceLike<scalar> X>
+  StackResult<state, X> run(const X& x, const std::vector<state>& initial) const {
     if (initial.size() != layers.size())
       throw ShapeError("[Stack] " + std::to_string(initial.size()) + " initial states for " +
                        std::to_string(layers.size()) + " layers");
-    StackResult<state, scalar> result{x, {}};
-    result.final_states.reserve(layers.size());
-    for (std::size_t i = 0; i < layers.size(); ++i)
-      advance(result, layers[i].run(between(i, result.outputs), initial[i]));
-    return result;
+    return run_layers(x,
+                      [&](const Layer& layer, const X& below, std::size_t i) { return layer.run(below, initial[i]); });
   }
 
   Index output_size() const { return layers.back().output_size(); }
-  void each(auto&& visit) { visit("layers", layers), visit("dropout", dropout); }
+  void each(auto&& visit) {
+    visit("layers", layers), visit("gates", gates), visit("dropout", dropout), visit("link", link);
+  }
 
   std::vector<Layer> layers;
+  std::vector<Linear<scalar>> gates;  ///< of highway links, one for each layer that has one
   double dropout;
+  Link link;
 
  private:
-  Variable<scalar> between(std::size_t layer, const Variable<scalar>& x) const {
-    return layer == 0 || dropout == 0 ? x : unroll::dropout(x, dropout);
+  template <class X, class F>
+  StackResult<state, X> run_layers(const X& x, F&& run_layer) const {
+    StackResult<state, X> result{x, {}};
+    result.final_states.reserve(layers.size());
+    std::size_t gate = 0;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const X below = between(i, result.outputs);
+      auto r = run_layer(layers[i], below, i);
+      result.outputs = linked(below, r.outputs, gate);
+      result.final_states.push_back(r.final_state);
+    }
+    return result;
   }
-  static void advance(StackResult<state, scalar>& result, const RnnResult<state, scalar>& r) {
-    result.outputs = r.outputs;
-    result.final_states.push_back(r.final_state);
+
+  template <class X>
+  X between(std::size_t layer, const X& x) const {
+    if (layer == 0 || dropout == 0) return x;
+    return detail::on_rows(x, [&](const Variable<scalar>& rows) { return unroll::dropout(rows, dropout); });
   }
+
+  template <class X>
+  X linked(const X& below, const X& y, std::size_t& gate) const {
+    if (link == Link::none) return y;
+    const Variable<scalar> x = rows_of(below);
+    return detail::on_rows(y, [&](const Variable<scalar>& rows) {
+      if (rows.dim(-1) != x.dim(-1)) return rows;
+      if (link == Link::residual) return rows + x;
+      return map([](auto g, auto y, auto x) { return x + sigmoid(g) * (y - x); }, gates[gate++](x), rows, x);
+    });
+  }
+  static Variable<scalar> rows_of(const Variable<scalar>& x) { return x; }
+  static Variable<scalar> rows_of(const Sequence<scalar>& x) { return x.rows; }
 };
 
 }  // namespace unroll

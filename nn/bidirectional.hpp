@@ -1,0 +1,136 @@
+#pragma once
+/// \file
+/// A layer in both directions.
+
+#include <type_traits>
+#include <utility>
+
+#include "unroll/nn/rnn.hpp"
+#include "unroll/ops/elementwise.hpp"
+#include "unroll/ops/layout.hpp"
+
+namespace unroll {
+
+/// Any layer from the last step of each sequence to its first: reverses its input within the lengths, runs, and
+/// reverses the outputs back. (Rnn can do so by itself, without the copies.)
+template <class Layer>
+class Reversed {
+ public:
+  using scalar = typename Layer::scalar;
+  using state = typename Layer::state;
+
+  Reversed(Index input_size, Index hidden_size, Rng& rng) : layer(input_size, hidden_size, rng) {}
+  explicit Reversed(Layer layer_) : layer(std::move(layer_)) {}
+
+  template <SequenceLike<scalar> X>
+  X operator()(const X& x) const {
+    return turned(layer(turned(x)));
+  }
+  template <SequenceLike<scalar> X, class... Initial>
+  auto run(const X& x, const Initial&... initial) const {
+    auto r = layer.run(turned(x), initial...);
+    r.outputs = turned(r.outputs);
+    return r;
+  }
+  Index output_size() const { return layer.output_size(); }
+  void each(auto&& visit) { layer.each(visit); }
+
+  Layer layer;
+
+ private:
+  static Variable<scalar> turned(const Variable<scalar>& x) { return flip(x); }
+  static Sequence<scalar> turned(const Sequence<scalar>& x) { return reverse(x); }
+};
+
+/// How Bidirectional makes one of two outputs; a functor of (forward, backward) with `output_size(width)` will do.
+struct ConcatDirections {  ///< [forward; backward], twice as wide: PyTorch's
+  template <class T>
+  Variable<T> operator()(const Variable<T>& f, const Variable<T>& b) const {
+    return concat<T>({f, b}, -1);
+  }
+  static Index output_size(Index width) { return 2 * width; }
+};
+struct SumDirections {  ///< forward + backward
+  template <class T>
+  Variable<T> operator()(const Variable<T>& f, const Variable<T>& b) const {
+    return f + b;
+  }
+  static Index output_size(Index width) { return width; }
+};
+struct MeanDirections {  ///< (forward + backward) / 2
+  template <class T>
+  Variable<T> operator()(const Variable<T>& f, const Variable<T>& b) const {
+    return map([](auto f, auto b) { return (f + b) * 0.5; }, f, b);
+  }
+  static Index output_size(Index width) { return width; }
+};
+
+namespace detail {
+// Rnn runs backwards by an option; anything else is reversed around.
+template <class Layer>
+inline constexpr bool knows_direction = std::is_constructible_v<Layer, Index, Index, Rng&, RnnOptions>;
+}  // namespace detail
+
+/// States of both directions; the backward one's final state is that after the first step of each sequence.
+template <class State>
+struct BothStates {
+  State fwd, bwd;
+  void each(auto&& visit) { visit("fwd", fwd), visit("bwd", bwd); }
+};
+
+/// A layer forward and a second one, with weights of its own, backward over each sequence (Schuster and Paliwal, 1997);
+/// every output knows the whole sequence. Takes and gives tensors (T, B, F) or Sequences.
+///
+/// `Merge` makes one output of the two: ConcatDirections (PyTorch's, twice as wide), SumDirections, MeanDirections, or
+/// a functor of the user's. Parameters: fwd.*, bwd.*.
+template <class Layer, class Merge = ConcatDirections>
+class Bidirectional {
+ public:
+  using scalar = typename Layer::scalar;
+  using state = BothStates<typename Layer::state>;
+  using BackwardLayer = std::conditional_t<detail::knows_direction<Layer>, Layer, Reversed<Layer>>;
+
+  /// Builds both layers from (input_size, hidden_size, rng).
+  Bidirectional(Index input_size, Index hidden_size, Rng& rng)
+      : fwd(input_size, hidden_size, rng), bwd(make_backward(input_size, hidden_size, rng)) {}
+
+  template <SequenceLike<scalar> X>
+  X operator()(const X& x) const {
+    return merge(fwd(x), bwd(x));
+  }
+  /// Outputs and final states, from the layers' own initial states.
+  template <SequenceLike<scalar> X>
+  RnnResult<state, X> run(const X& x) const {
+    const auto f = fwd.run(x);
+    const auto b = bwd.run(x);
+    return {merge(f.outputs, b.outputs), {f.final_state, b.final_state}, {}};
+  }
+  /// Outputs and final states, from given states.
+  template <SequenceLike<scalar> X>
+  RnnResult<state, X> run(const X& x, const state& initial) const {
+    const auto f = fwd.run(x, initial.fwd);
+    const auto b = bwd.run(x, initial.bwd);
+    return {merge(f.outputs, b.outputs), {f.final_state, b.final_state}, {}};
+  }
+
+  Index output_size() const { return Merge::output_size(fwd.output_size()); }
+  void each(auto&& visit) { visit("fwd", fwd), visit("bwd", bwd); }
+
+  Layer fwd;
+  BackwardLayer bwd;
+
+ private:
+  static BackwardLayer make_backward(Index input_size, Index hidden_size, Rng& rng) {
+    if constexpr (detail::knows_direction<Layer>) {
+      return BackwardLayer(input_size, hidden_size, rng, RnnOptions{.reverse = true});
+    } else {
+      return BackwardLayer(input_size, hidden_size, rng);
+    }
+  }
+  static Variable<scalar> merge(const Variable<scalar>& f, const Variable<scalar>& b) { return Merge{}(f, b); }
+  static Sequence<scalar> merge(const Sequence<scalar>& f, const Sequence<scalar>& b) {
+    return f.with(Merge{}(f.rows, b.rows));
+  }
+};
+
+}  // namespace unroll
