@@ -49,10 +49,10 @@ void print(const char* format, ...) {
   va_end(arguments);
 }
 
-double peak_memory() {
+Index peak_memory() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  return 1024.0 * static_cast<double>(usage.ru_maxrss);
+  return Index{1024} * usage.ru_maxrss;
 }
 
 MetricsLog::MetricsLog(const std::string& file) : file_(file) {

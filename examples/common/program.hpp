@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "unroll/core/shape.hpp"
+
 namespace unroll::examples {
 
 /// Option check: a number in low .. high (NaN is none); whole where `T` is.
@@ -35,7 +37,7 @@ CLI::Validator between(T low, T high) {
 [[gnu::format(printf, 1, 2)]] void print(const char* format, ...);
 
 /// Bytes of memory this process has had at most.
-double peak_memory();
+Index peak_memory();
 
 /// One JSON object a line; each is in the file as soon as it is written. Without a file name nothing happens.
 class MetricsLog {
