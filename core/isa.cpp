@@ -12,13 +12,17 @@ bool has(Isa isa) {
   switch (isa) {
     case Isa::generic: return false;
     case Isa::sse2: return true;
+#ifdef UNROLL_HAVE_ISA_AVX2
     case Isa::avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+#ifdef UNROLL_HAVE_ISA_AVX512
     case Isa::avx512:
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+#endif
+    default: return false;
   }
-  return false;
 #else
   return isa == Isa::generic;
 #endif

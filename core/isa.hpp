@@ -21,11 +21,19 @@ namespace detail {
 
 /// Kernel tables are compiled once per instruction set, by the `*_isa.cpp` files, into `detail::<set>::name<T>`; this
 /// returns the address of the one in use.
+/// Sets that the compiler of the library did not know (UNROLL_HAVE_ISA_* undefined) are left out.
 #if defined(__x86_64__) || defined(_M_X64)
-#define UNROLL_PICK_ISA(function)                                          \
-  (::unroll::active_isa() == ::unroll::Isa::avx512 ? avx512::function      \
-   : ::unroll::active_isa() == ::unroll::Isa::avx2 ? avx2::function        \
-                                                   : sse2::function)
+#ifdef UNROLL_HAVE_ISA_AVX2
+#define UNROLL_AVX2_OR(function, other) (::unroll::active_isa() == ::unroll::Isa::avx2 ? avx2::function : other)
+#else
+#define UNROLL_AVX2_OR(function, other) other
+#endif
+#ifdef UNROLL_HAVE_ISA_AVX512
+#define UNROLL_AVX512_OR(function, other) (::unroll::active_isa() == ::unroll::Isa::avx512 ? avx512::function : other)
+#else
+#define UNROLL_AVX512_OR(function, other) other
+#endif
+#define UNROLL_PICK_ISA(function) UNROLL_AVX512_OR(function, UNROLL_AVX2_OR(function, sse2::function))
 #define UNROLL_FOR_EACH_ISA(declaration)   \
   namespace sse2 { declaration }           \
   namespace avx2 { declaration }           \

@@ -208,7 +208,9 @@ detail::Node<T>* Tape<T>::leaf(const Parameter<T>& parameter) {
     }
   };
   LeafSlot* slot = nullptr;
-  if (frame_.recording) {
+  // An inner Evaluation gives its memory back while the table lives on.
+  const bool listed = frame_.recording || outer_serials_.empty();
+  if (listed) {
     slot = find();
     if (slot && slot->parameter) return slot->node;
     if (2 * (used_.size() + 1) > leaves_.size()) {
@@ -227,10 +229,10 @@ detail::Node<T>* Tape<T>::leaf(const Parameter<T>& parameter) {
   node->value = storage.value;
   node->shape = storage.shape;
   node->row_stride = storage.shape.cols();
-  if (!frame_.recording) return node;
+  if (!listed) return node;
   *slot = {&storage, node};
   used_.push_back(parameter.share());  // a module that dies before its tape's scope leaves its values readable
-  node->requires_grad = !storage.frozen;
+  node->requires_grad = frame_.recording && !storage.frozen;
   if (!node->requires_grad) return node;
   storage.ensure_grad();
   node->parameter = &storage;

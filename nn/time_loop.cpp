@@ -174,6 +174,10 @@ Variable<T> TimeLoop<T>::evaluate(const Variable<T>& x, Variable<T>* final_state
   }
   const Variable<T> outputs = fresh(Shape{layout.rows, cell.output_size});
 
+  if (layout.steps == 0) {
+    const Evaluation<T> projection(tape, {.training = tape.training()});
+    cell.project(cell.cell, x);  // what does not fit is an error for no steps too
+  }
   const Index block = std::max<Index>(1, evaluated_rows / std::max<Index>(layout.batch, 1));
   for (Index done = 0; done < layout.steps; done += block) {
     const Index count = std::min(block, layout.steps - done);
