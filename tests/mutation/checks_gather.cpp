@@ -158,6 +158,17 @@ GradcheckReport one_mask() {
       check_input("a", Shape{2, 3}, 10), check_input("b", Shape{2, 3}, 11));
 }
 
+GradcheckReport sliced_masks() {
+  return gradcheck(
+      [](Var a, Var b) {
+        const std::uint8_t all[] = {1, 0, 0, 0, 1, 1};
+        const std::span<const std::uint8_t> m(all);
+        return std::vector{where(m, narrow(a, -1, 1, 2), narrow(b, -1, 0, 2)),
+                           masked_fill(narrow(1.5 * b, -1, 1, 2), m, 0.5)};
+      },
+      check_input("a", Shape{3, 4}, 16), check_input("b", Shape{3, 4}, 17));
+}
+
 GradcheckReport dropped() {
   return gradcheck([](Var x) { return dropout(1.5 * x, 0.4); }, check_input("x", Shape{4, 5}, 12));
 }
@@ -188,6 +199,7 @@ void gather_checks(Checks& checks) {
       {"rows/take", rows_taken},
       {"rows/pool", rows_pooled},
       {"mask/all", masks},
+      {"mask/slices", sliced_masks},
       {"mask/where", one_mask},
       {"dropout/alone", dropped},
       {"dropout/beside", dropped_and_used},

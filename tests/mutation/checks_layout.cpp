@@ -83,6 +83,38 @@ GradcheckReport one_slice() {
   return of([](Var x) { return square(narrow(made(sin(x)), 0, 1, 2)); }, Shape{4, 3});
 }
 
+GradcheckReport first_slice() {
+  return of([](Var x) { return square(narrow(made(sin(x)), 0, 0, 2)); }, Shape{4, 3});
+}
+
+GradcheckReport slices_of_parts() {
+  return of(
+      [](Var x) {
+        const Var y = made(x);
+        const auto p = split(y, {1, 3}, 0);
+        const Var a = square(p[1]), b = square(narrow(p[1], 0, 1, 1)), c = square(reshape(p[1], {2, -1}));
+        return std::vector{a, b, c, sin(p[0])};
+      },
+      Shape{4, 6});
+}
+
+// Parts of parts of parts..., deeper than they go: what follows are plain slices.
+GradcheckReport deep_parts() {
+  return of(
+      [](Var x) {
+        Var y = made(x);
+        std::vector<Var> out;
+        for (Index n = 20; n > 1; --n) {
+          const auto p = split(y, {1, n - 1}, 0);
+          out.push_back(square(p[0]));
+          y = p[1];
+        }
+        out.push_back(sin(y));
+        return out;
+      },
+      Shape{20, 2});
+}
+
 GradcheckReport unused_part() {
   return of(
       [](Var x) {
@@ -211,6 +243,9 @@ void layout_checks(Checks& checks) {
       {"layout/parts_and_whole", parts_and_whole},
       {"layout/whole_before_parts", whole_before_parts},
       {"layout/one_slice", one_slice},
+      {"layout/first_slice", first_slice},
+      {"layout/slices_of_parts", slices_of_parts},
+      {"layout/deep_parts", deep_parts},
       {"layout/unused_part", unused_part},
       {"layout/parts_of_parts", parts_of_parts},
       {"layout/part_and_its_parts", part_and_its_parts},

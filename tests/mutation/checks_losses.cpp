@@ -67,6 +67,15 @@ GradcheckReport soft_targets() {
       check_input("logits", Shape{3, 4}, 4), between("targets", Shape{3, 4}, 5, 0.1, 0.9));
 }
 
+GradcheckReport sliced_soft_targets() {
+  return gradcheck(
+      [](Var x, Var q) {
+        const Var logits = narrow(1.5 * x, -1, 1, 4), targets = narrow(1.5 * q, -1, 0, 4);
+        return std::vector{softmax_cross_entropy(logits, targets), square(targets)};
+      },
+      check_input("logits", Shape{3, 5}, 13), between("targets", Shape{3, 6}, 14, 0.1, 0.9));
+}
+
 template <class Loss>
 GradcheckReport pair_of(Loss loss, double low = -2, double high = 2) {
   return gradcheck(
@@ -146,6 +155,7 @@ void loss_checks(Checks& checks) {
       {"cross_entropy/many_beside", [] { return classes_beside(19); }},
       {"cross_entropy/weights", weighted_classes},
       {"cross_entropy/soft_targets", soft_targets},
+      {"cross_entropy/sliced_soft_targets", sliced_soft_targets},
       {"loss/squared", squared},
       {"loss/absolute", absolute},
       {"loss/huber", huber},
