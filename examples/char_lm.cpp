@@ -163,6 +163,9 @@ void run(const Options& o, const Corpus& corpus, MetricsLog& metrics) {
       const Recording scope(tape);
       const auto loss =
           softmax_cross_entropy<float>(model(chunk.inputs, chunk.batch, carry), std::span<const Index>(chunk.targets));
+      if (!std::isfinite(loss.item()))
+        throw ValueError("the loss is not a finite number after " + std::to_string(step) +
+                         " steps; a lower --lr may help");
       tape.backward(loss);
       clip_grad_norm(adam, o.clip);
       adam.set_lr(o.lr * schedule(step, total));
