@@ -49,9 +49,9 @@ GradcheckReport ragged(bool reverse) {
   Rng rng(9);
   const C cell(inputs, hidden, rng);
   const auto run = [&](Var x, const typename C::state& initial) {
-    static constexpr Index active[] = {3, 2, 1, 1}, first[] = {0, 3, 5, 6};
-    const SequenceLayout layout{4, 3, 7, active, first};
-    const auto r = run_over_time(cell, x, layout, initial, {.reverse = reverse, .all_states = true});
+    const std::vector<Index> lengths = {4, 2, 1};
+    const SequenceLayout* layout = ragged_layout(*current_tape<double>, std::span<const Index>(lengths));
+    const auto r = run_over_time(cell, x, *layout, initial, {.reverse = reverse, .all_states = true});
     std::vector<Var> out{r.outputs};
     detail::visit_state(r.final_state, [&](const char*, const auto& v) { out.push_back(v); });
     detail::visit_state(r.all_states, [&](const char*, const auto& v) { out.push_back(v); });

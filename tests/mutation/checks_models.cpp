@@ -1,11 +1,14 @@
 // Layers put together: stacks, the classical network, a language model.
 
 #include "checks.hpp"
+#include "unroll/nn/bidirectional.hpp"
 #include "unroll/nn/classic_rnn.hpp"
 #include "unroll/nn/embedding.hpp"
 #include "unroll/nn/gru.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/lstm.hpp"
+#include "unroll/nn/pyramid.hpp"
+#include "unroll/nn/sequence.hpp"
 #include "unroll/nn/stack.hpp"
 #include "unroll/ops/losses.hpp"
 
@@ -40,6 +43,24 @@ GradcheckReport classic() {
       net, check_input("x", Shape{4, 2, 3}, 8), check_input("a0", Shape{2, 2}, 9));
 }
 
+// Sequences of different lengths, both directions, neighbouring steps joined.
+GradcheckReport pyramid() {
+  Rng rng(11);
+  const Pyramid<Rnn<GRUCell<double>>> net(3, 2, rng, {.levels = 1});
+  return gradcheck([&](Var x) { return net(sequence(x, {3, 4, 1})).rows; }, net, check_input("x", Shape{4, 3, 3}, 12));
+}
+
+GradcheckReport both_directions() {
+  Rng rng(13);
+  const Bidirectional<Rnn<LSTMCell<double>>> net(3, 2, rng);
+  return gradcheck(
+      [&](Var x) {
+        const auto y = net(sequence(x, {3, 4, 1}));
+        return std::vector{y.rows, last(y), pool(y, Pool::mean), unpad(y)};
+      },
+      net, check_input("x", Shape{4, 3, 3}, 14));
+}
+
 struct LanguageModel {
   using scalar = double;
 
@@ -70,6 +91,8 @@ void model_checks(Checks& checks) {
       {"model/stack", stack_of_two},
       {"model/stack_with_dropout", stack_with_dropout},
       {"model/classic", classic},
+      {"model/pyramid", pyramid},
+      {"model/bidirectional", both_directions},
       {"model/language_model", language_model},
   };
   checks.insert(checks.end(), std::begin(all), std::end(all));
