@@ -6,6 +6,7 @@
 #include <new>
 
 #include "unroll/core/error.hpp"
+#include "unroll/core/kernels.hpp"
 
 namespace unroll {
 namespace {
@@ -67,6 +68,30 @@ void ParameterStorage<T>::touched_row(Index row) {
   if (row_noted_[static_cast<std::size_t>(row)]) return;
   row_noted_[static_cast<std::size_t>(row)] = true;
   touched_rows.push_back(row);
+}
+
+template <class T>
+void ParameterStorage<T>::add_grad(const ParameterStorage& from) {
+  if (!from.has_grad) return;
+  ensure_grad();
+  const Index cols = shape.cols();
+  if (from.dense) {
+    if (has_grad) {
+      detail::kernels<T>().add_into(grad, from.grad, shape.size());
+    } else {
+      std::copy_n(from.grad, shape.size(), grad);
+    }
+    touched_densely();
+    return;
+  }
+  if (!has_grad && !grad_is_zero) {
+    std::memset(grad, 0, static_cast<std::size_t>(shape.size()) * sizeof(T));
+    grad_is_zero = true;
+  }
+  for (const Index row : from.touched_rows) {
+    detail::kernels<T>().add_into(grad + row * cols, from.grad + row * cols, cols);
+    touched_row(row);
+  }
 }
 
 template <class T>

@@ -12,6 +12,9 @@
 
 namespace unroll {
 
+/// Asks for a ParameterStorage without a value.
+struct GradientOnly {};
+
 /// The tensor itself, pinned on the heap; shared by the module that named it, by every module tied to it and by the
 /// optimizers that step it.
 ///
@@ -20,6 +23,8 @@ namespace unroll {
 template <class T>
 struct ParameterStorage {
   explicit ParameterStorage(const Shape& s);
+  /// No value: a place to collect a gradient in.
+  ParameterStorage(const Shape& s, GradientOnly) : shape(s) {}
   ~ParameterStorage();
   ParameterStorage(const ParameterStorage&) = delete;
   ParameterStorage& operator=(const ParameterStorage&) = delete;
@@ -29,6 +34,8 @@ struct ParameterStorage {
   /// Forgets the gradient. Costs nothing for a dense one, the touched rows for a sparse one.
   void clear_grad();
   void touched_densely() { dense = has_grad = true; }
+  /// Adds another tensor's gradient, of the same shape.
+  void add_grad(const ParameterStorage& from);
   /// Notes that row `row` of the gradient was added to, when it was not noted before.
   void touched_row(Index row);
 

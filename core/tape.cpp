@@ -234,10 +234,36 @@ detail::Node<T>* Tape<T>::leaf(const Parameter<T>& parameter) {
   used_.push_back(parameter.share());  // a module that dies before its tape's scope leaves its values readable
   node->requires_grad = frame_.recording && !storage.frozen;
   if (!node->requires_grad) return node;
-  storage.ensure_grad();
-  node->parameter = &storage;
-  node->grad = storage.grad;
+  node->parameter = keeps_gradients_ ? kept_gradient(parameter.share()) : &storage;
+  node->parameter->ensure_grad();
+  node->grad = node->parameter->grad;
   return node;
+}
+
+template <class T>
+ParameterStorage<T>* Tape<T>::kept_gradient(const std::shared_ptr<ParameterStorage<T>>& parameter) {
+  auto kept = std::ranges::find(kept_, parameter, &KeptGradient::parameter);
+  if (kept == kept_.end()) {
+    // Parameters that nobody else holds any more make room for new ones.
+    std::erase_if(kept_, [](const KeptGradient& k) { return k.parameter.use_count() == 1; });
+    kept_.push_back({parameter, std::make_unique<ParameterStorage<T>>(parameter->shape, GradientOnly{})});
+    kept = kept_.end() - 1;
+  }
+  kept->own->version = parameter->version;
+  return kept->own.get();
+}
+
+template <class T>
+void Tape<T>::forget_kept_gradients() {
+  for (KeptGradient& k : kept_) k.own->clear_grad();
+}
+
+template <class T>
+void Tape<T>::hand_over_gradients() {
+  for (KeptGradient& k : kept_) {
+    k.parameter->add_grad(*k.own);
+    k.own->clear_grad();
+  }
 }
 
 template <class T>

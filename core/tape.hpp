@@ -100,6 +100,14 @@ class Tape : public detail::TapeBase {
   std::size_t bytes_used() const { return arena_.bytes_used(); }
   std::size_t bytes_reserved() const { return arena_.bytes_reserved(); }
 
+  // For Shards ------------------------------------------------------------------------------------------------------
+
+  /// On: backward() adds to gradients of this tape's own instead of to the parameters', until they are handed over.
+  void keep_gradients(bool keep) { keeps_gradients_ = keep; }
+  /// Adds the kept gradients to the parameters' and forgets them.
+  void hand_over_gradients();
+  void forget_kept_gradients();
+
   // For the ops -----------------------------------------------------------------------------------------------------
 
   /// Memory for `n` objects until the innermost scope is rewound; not initialised.
@@ -147,6 +155,7 @@ class Tape : public detail::TapeBase {
     bool backward_done = false;
   };
 
+  ParameterStorage<T>* kept_gradient(const std::shared_ptr<ParameterStorage<T>>& parameter);
   void open(bool recording, bool training);
   void close() noexcept;
 
@@ -160,6 +169,12 @@ class Tape : public detail::TapeBase {
   };
   std::vector<LeafSlot> leaves_;  // open addressing, a power of two
   std::vector<std::shared_ptr<ParameterStorage<T>>> used_;
+  struct KeptGradient {
+    std::shared_ptr<ParameterStorage<T>> parameter;
+    std::unique_ptr<ParameterStorage<T>> own;
+  };
+  std::vector<KeptGradient> kept_;  // in the order of first use
+  bool keeps_gradients_ = false;
   Index nodes_ = 0;
 };
 
