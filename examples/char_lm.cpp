@@ -29,7 +29,7 @@
 #include "common/progress.hpp"
 #include "common/sampling.hpp"
 #include "common/streams.hpp"
-#include "unroll/core/gemm.hpp"
+#include "unroll/core/shards.hpp"
 #include "unroll/nn/carry.hpp"
 #include "unroll/nn/embedding.hpp"
 #include "unroll/nn/gru.hpp"
@@ -146,8 +146,11 @@ void run(const Options& o, const Corpus& corpus, MetricsLog& metrics) {
   Rng rng(static_cast<std::uint64_t>(o.seed));
   CharModel<Cell> model(task.vocabulary.size(), o, rng), best = clone(model);
   Adam<float> adam(parameters(model), {.lr = o.lr});
-  Tape<float> tape(rng.next());
-  set_blas_threads(o.threads);
+  // Each thread reads its share of the streams, on a tape of its own.
+  Shards<float> shards(static_cast<int>(std::min<Index>(o.threads, streams.batch())), rng.next());
+  Tape<float>& tape = shards.tape(0);
+  std::vector<Carry<typename CharModel<Cell>::State>> carries(static_cast<std::size_t>(shards.count()));
+  std::vector<Chunk> shares(carries.size());
 
   print("files %zu, characters %zu, different ones %d; %s, parameters %d", corpus.files.size(), corpus.text.size(),
         static_cast<int>(task.vocabulary.size() - 1), o.cell.c_str(), static_cast<int>(parameter_count(model)));
@@ -161,22 +164,25 @@ void run(const Options& o, const Corpus& corpus, MetricsLog& metrics) {
   double best_loss = INFINITY;
   Index step = 0;
   for (Index epoch = 1, best_epoch = 1; epoch <= o.epochs && epoch <= best_epoch + o.patience; ++epoch) {
-    Carry<typename CharModel<Cell>::State> carry;
+    for (auto& carry : carries) carry.clear();
     const Index offset = rng.integer(static_cast<Index>(task.train_ids.size()));
     double train_loss = 0;  // mean of this epoch
     for (Index k = 0; k < streams.chunks() && !interrupted(); ++k, ++step) {
       const Chunk& chunk = streams.chunk(k, offset);
-      const Recording scope(tape);
-      const auto loss =
-          softmax_cross_entropy<float>(model(chunk.inputs, chunk.batch, carry), std::span<const Index>(chunk.targets));
-      if (!std::isfinite(loss.item()))
+      const double loss = shards.step([&](Tape<float>&, int shard) {
+        Chunk& share = shares[static_cast<std::size_t>(shard)];
+        take_streams(chunk, chunk.batch * shard / shards.count(), chunk.batch * (shard + 1) / shards.count(), share);
+        const auto logits = model(share.inputs, share.batch, carries[static_cast<std::size_t>(shard)]);
+        return softmax_cross_entropy<float>(logits, std::span<const Index>(share.targets),
+                                            {.denominator = static_cast<double>(chunk.targets.size())});
+      });
+      if (!std::isfinite(loss))
         throw ValueError("the loss is not a finite number after " + std::to_string(step) +
                          " steps; a lower --lr may help");
-      tape.backward(loss);
       clip_grad_norm(adam, o.clip);
       adam.set_lr(o.lr * schedule(step, total));
       adam.step();
-      train_loss += (static_cast<double>(loss.item()) - train_loss) / static_cast<double>(k + 1);
+      train_loss += (loss - train_loss) / static_cast<double>(k + 1);
       progress.show(static_cast<double>(step + 1) * characters,
                     text("epoch %d/%d  loss %.3f", static_cast<int>(epoch), static_cast<int>(o.epochs), train_loss));
       if ((step + 1) % 100 == 0)
@@ -246,7 +252,7 @@ int main(int argc, char** argv) {
   number("--dropout", o.dropout, 0, 0.99, "share of outputs dropped after each layer");
   number("--clip", o.clip, 0, 1e9, "highest norm of the gradient");
   number("--seed", o.seed, 0, Index{1} << 62, "of parameters, dropout and sample");
-  number("--threads", o.threads, 1, 1024, "of the matrix products");
+  number("--threads", o.threads, 1, 1024, "of the training, each with its share of the streams");
   number("--temperature", o.temperature, 0, 100, "of the sample: low is careful, 0 always takes the likeliest");
   app.add_option("--prompt", o.prompt, "the sample goes on from this text");
   number("--length", o.length, 0, 100000000, "characters to write");

@@ -13,6 +13,17 @@ Chunk make_chunk(Index steps, Index batch) {
 
 }  // namespace
 
+void take_streams(const Chunk& chunk, Index from, Index to, Chunk& share) {
+  share.steps = chunk.steps;
+  share.batch = to - from;
+  share.inputs.clear();
+  share.targets.clear();
+  for (Index row = 0; row < static_cast<Index>(chunk.inputs.size()); row += chunk.batch) {
+    share.inputs.insert(share.inputs.end(), chunk.inputs.begin() + row + from, chunk.inputs.begin() + row + to);
+    share.targets.insert(share.targets.end(), chunk.targets.begin() + row + from, chunk.targets.begin() + row + to);
+  }
+}
+
 TrainingStreams::TrainingStreams(std::span<const Index> text, Index batch, Index steps) : text_(text) {
   const auto n = static_cast<Index>(text.size());
   steps_ = std::clamp<Index>(steps, 1, std::max<Index>(n - 1, 1));

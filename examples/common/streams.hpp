@@ -16,6 +16,9 @@ struct Chunk {
   std::vector<Index> inputs, targets;
 };
 
+/// Streams `from` .. `to` of a chunk, for one of several threads.
+void take_streams(const Chunk& chunk, Index from, Index to, Chunk& share);
+
 /// What a target is where a stream has ended before the others.
 inline constexpr Index kNoTarget = -1;
 
