@@ -77,6 +77,8 @@ concept HasProject = HasScalar<C> && requires(const C& c, Variable<typename C::s
 template <class C>
 concept HasInitialState = requires(const C& c, Index batch) { c.initial_state(batch); };
 template <class C>
+concept HasRandomState = requires(const C& c, Index batch, Rng& rng) { c.random_state(batch, rng, 1.0); };
+template <class C>
 concept HasOutput = HasState<C> && requires(const C& c, typename C::state s) { c.output(s); };
 template <class C>
 concept StateIsVisitable = HasState<C> && (is_variable<typename C::state> || NamesMembers<typename C::state>);
@@ -137,16 +139,21 @@ typename C::state initial_state(const C& cell, Index batch) {
 }
 
 /// A state of normal random numbers with this standard deviation, in the shapes of the cell's initial state:
-/// another start for every sequence, against overfitting to zeros.
+/// another start for every sequence, against overfitting to zeros. A cell whose state holds more than numbers that may
+/// be anything (masks) has its own `random_state(batch, rng, deviation)`.
 template <class C>
 typename C::state random_state(const C& cell, Index batch, Rng& rng, double deviation = 1) {
   using T = typename C::scalar;
-  return detail::map_state(initial_state(cell, batch), [&](const Variable<T>& v) {
-    const Variable<T> random = full(v.shape(), T(0));
-    const auto size = static_cast<std::size_t>(v.size());
-    rng.fill_normal(std::span<T>(random.use("random_state")->value, size), T(0), static_cast<T>(deviation));
-    return random;
-  });
+  if constexpr (detail::HasRandomState<C>) {
+    return cell.random_state(batch, rng, deviation);
+  } else {
+    return detail::map_state(initial_state(cell, batch), [&](const Variable<T>& v) {
+      const Variable<T> random = full(v.shape(), T(0));
+      const auto size = static_cast<std::size_t>(v.size());
+      rng.fill_normal(std::span<T>(random.use("random_state")->value, size), T(0), static_cast<T>(deviation));
+      return random;
+    });
+  }
 }
 
 /// What a cell in this state puts out: its own `output(state)`, or the state, or the state's first member.

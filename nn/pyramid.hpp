@@ -3,11 +3,13 @@
 /// A stack of layers in which every layer reads fewer, wider steps than the one below.
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "unroll/nn/join_frames.hpp"
 #include "unroll/nn/rnn.hpp"
 #include "unroll/nn/sizes_detail.hpp"
+#include "unroll/nn/stack_result.hpp"
 #include "unroll/ops/dropout.hpp"
 
 namespace unroll {
@@ -30,6 +32,7 @@ template <class Layer>
 class Pyramid {
  public:
   using scalar = typename Layer::scalar;
+  using state = typename Layer::state;
 
   /// Builds the layers from (width of what they read, hidden_size, rng). Throws ValueError on negative levels, a factor
   /// below 1, or a dropout outside 0 .. 1.
@@ -48,16 +51,31 @@ class Pyramid {
 
   Sequence<scalar> operator()(const Sequence<scalar>& x) const {
     Sequence<scalar> y = layers.front()(x);
-    for (std::size_t i = 1; i < layers.size(); ++i) {
-      if (dropout > 0) y = y.with(unroll::dropout(y.rows, dropout));
-      y = layers[i](join_frames(y, factor, join));
-    }
+    for (std::size_t i = 1; i < layers.size(); ++i) y = layers[i](joined(y));
     return y;
   }
   /// (T, B, I) to (ceil(T / frames_per_step()), B, O).
   Variable<scalar> operator()(const Variable<scalar>& x) const {
     detail::batch_of("Pyramid", x);
     return unpad((*this)(sequence(x)));
+  }
+  /// Outputs and final states, one a layer, from the layers' own initial states.
+  StackResult<state, Sequence<scalar>> run(const Sequence<scalar>& x) const {
+    return run_layers(x, [](const Layer& layer, const auto& below, std::size_t) { return layer.run(below); });
+  }
+  /// Outputs and final states, from given states, one a layer. Throws ShapeError on another number of states.
+  StackResult<state, Sequence<scalar>> run(const Sequence<scalar>& x, const std::vector<state>& initial) const {
+    if (initial.size() != layers.size())
+      throw ShapeError("[Pyramid] " + std::to_string(initial.size()) + " initial states for " +
+                       std::to_string(layers.size()) + " layers");
+    return run_layers(
+        x, [&](const Layer& layer, const auto& below, std::size_t i) { return layer.run(below, initial[i]); });
+  }
+  template <class... Initial>
+  StackResult<state, Variable<scalar>> run(const Variable<scalar>& x, const Initial&... initial) const {
+    detail::batch_of("Pyramid", x);
+    auto r = run(sequence(x), initial...);
+    return {unpad(r.outputs), std::move(r.final_states)};
   }
 
   /// Input frames that one output step stands for: factor ^ levels.
@@ -75,6 +93,23 @@ class Pyramid {
   Index factor;
   JoinFrames join;
   double dropout;
+
+ private:
+  Sequence<scalar> joined(const Sequence<scalar>& y) const {
+    return join_frames(dropout > 0 ? y.with(unroll::dropout(y.rows, dropout)) : y, factor, join);
+  }
+
+  template <class F>
+  StackResult<state, Sequence<scalar>> run_layers(const Sequence<scalar>& x, F&& run_layer) const {
+    StackResult<state, Sequence<scalar>> result{x, {}};
+    result.final_states.reserve(layers.size());
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      auto r = run_layer(layers[i], i == 0 ? x : joined(result.outputs), i);
+      result.outputs = r.outputs;
+      result.final_states.push_back(std::move(r.final_state));
+    }
+    return result;
+  }
 };
 
 }  // namespace unroll

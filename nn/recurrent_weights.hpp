@@ -17,7 +17,9 @@ enum class Biases { two, one, none };
 template <class T = float>
 class RecurrentWeights {
  public:
-  RecurrentWeights(const char* cell, Index gates, Index input_size, Index hidden_size, Rng& rng, Biases biases);
+  /// `state_size`: columns of weight_hh where the state that it multiplies is not H wide; 0: H.
+  RecurrentWeights(const char* cell, Index gates, Index input_size, Index hidden_size, Rng& rng, Biases biases,
+                   Index state_size = 0);
 
   Index input_size() const { return weight_ih.shape()[1]; }
   Index hidden_size() const { return weight_hh.shape()[1]; }
@@ -38,6 +40,10 @@ class RecurrentWeights {
   Variable<T> from_state_with_bias(Variable<T> h) const { return linear(h, use(weight_hh), optional(bias_hh)); }
 
   Parameter<T> weight_ih, weight_hh, bias_ih, bias_hh;
+
+ protected:
+  /// 1/sqrt(H): weights start uniform in +- this.
+  static T start_bound(Index hidden_size);
 
  private:
   static Variable<T> optional(const Parameter<T>& p) { return p.defined() ? use(p) : Variable<T>(); }

@@ -8,6 +8,7 @@
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/rnn.hpp"
 #include "unroll/nn/sizes_detail.hpp"
+#include "unroll/nn/stack_result.hpp"
 #include "unroll/ops/dropout.hpp"
 
 namespace unroll {
@@ -23,13 +24,6 @@ struct StackOptions {
   Index layers = 1;
   double dropout = 0;      ///< on the outputs of every layer but the last, while training
   Link link = Link::none;  ///< around every layer whose input and output are of one width
-};
-
-/// What a stack gives beside its outputs: the states of each layer, first layer first.
-template <class State, class Outputs>
-struct StackResult {
-  Outputs outputs;                  ///< of the last layer
-  std::vector<State> final_states;  ///< one a layer
 };
 
 /// Layers of one kind, each reading the outputs of the one below (a "deep" RNN): with Link::none the same as PyTorch's
