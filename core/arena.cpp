@@ -1,6 +1,7 @@
 #include "unroll/core/arena.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 
 #ifdef UNROLL_ASAN
@@ -91,6 +92,9 @@ void* Arena::allocate_slow(std::size_t bytes, std::size_t align) {
   auto* p = reinterpret_cast<std::byte*>(at);
   next_ = p + bytes + gap;
   unpoison(p, bytes);
+#ifdef UNROLL_ASAN
+  std::memset(p, 0xff, bytes);  // NaN in float and double: what is read before it was written shows
+#endif
   return p;
 }
 
