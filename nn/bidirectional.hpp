@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "unroll/nn/rnn.hpp"
+#include "unroll/nn/stack_result.hpp"
 #include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/layout.hpp"
 
@@ -17,7 +18,7 @@ template <class Layer>
 class Reversed {
  public:
   using scalar = typename Layer::scalar;
-  using state = typename Layer::state;
+  using state = detail::StatesOf<Layer>;
 
   Reversed(Index input_size, Index hidden_size, Rng& rng) : layer(input_size, hidden_size, rng) {}
   explicit Reversed(Layer layer_) : layer(std::move(layer_)) {}
@@ -29,6 +30,9 @@ class Reversed {
   template <SequenceLike<scalar> X, class... Initial>
   auto run(const X& x, const Initial&... initial) const {
     auto r = layer.run(turned(x), initial...);
+    if constexpr (requires { r.all_states; })
+      r.all_states = detail::map_state(
+          r.all_states, [&](const Variable<scalar>& v) { return v.defined() ? turned_rows(v, r.outputs) : v; });
     r.outputs = turned(r.outputs);
     return r;
   }
@@ -40,6 +44,13 @@ class Reversed {
  private:
   static Variable<scalar> turned(const Variable<scalar>& x) { return flip(x); }
   static Sequence<scalar> turned(const Sequence<scalar>& x) { return reverse(x); }
+  // States of all steps lie like the outputs.
+  static Variable<scalar> turned_rows(const Variable<scalar>& v, const Variable<scalar>&) { return flip(v); }
+  static Variable<scalar> turned_rows(const Variable<scalar>& v, const Sequence<scalar>& like) {
+    const Index rows = v.dim(0);
+    const Variable<scalar> flat = reshape(v, Shape{rows, rows == 0 ? 0 : v.size() / rows});
+    return reshape(reverse(like.with(flat)).rows, v.shape());
+  }
 };
 
 /// How Bidirectional makes one of two outputs; a functor of (forward, backward) with `output_size(width)` will do.
@@ -87,7 +98,7 @@ template <class Layer, class Merge = ConcatDirections>
 class Bidirectional {
  public:
   using scalar = typename Layer::scalar;
-  using state = BothStates<typename Layer::state>;
+  using state = BothStates<detail::StatesOf<Layer>>;
   using BackwardLayer = std::conditional_t<detail::knows_direction<Layer>, Layer, Reversed<Layer>>;
 
   /// Builds both layers from (input_size, hidden_size, rng).
@@ -103,14 +114,22 @@ class Bidirectional {
   RnnResult<state, X> run(const X& x) const {
     const auto f = fwd.run(x);
     const auto b = bwd.run(x);
-    return {merge(f.outputs, b.outputs), {f.final_state, b.final_state}, {}};
+    return {merge(f.outputs, b.outputs), {detail::final_states_of(f), detail::final_states_of(b)}, {}};
   }
   /// Outputs and final states, from given states.
   template <SequenceLike<scalar> X>
   RnnResult<state, X> run(const X& x, const state& initial) const {
     const auto f = fwd.run(x, initial.fwd);
     const auto b = bwd.run(x, initial.bwd);
-    return {merge(f.outputs, b.outputs), {f.final_state, b.final_state}, {}};
+    return {merge(f.outputs, b.outputs), {detail::final_states_of(f), detail::final_states_of(b)}, {}};
+  }
+
+  /// The same, and every member of the states at every step, for layers that have that (Rnn).
+  template <SequenceLike<scalar> X>
+  RnnResult<state, X> run(const X& x, RnnCallOptions options) const {
+    const auto f = fwd.run(x, options);
+    const auto b = bwd.run(x, options);
+    return {merge(f.outputs, b.outputs), {f.final_state, b.final_state}, {f.all_states, b.all_states}};
   }
 
   Index output_size() const { return Merge::output_size(fwd.output_size()); }

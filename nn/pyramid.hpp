@@ -32,7 +32,8 @@ template <class Layer>
 class Pyramid {
  public:
   using scalar = typename Layer::scalar;
-  using state = typename Layer::state;
+  using state = detail::StatesOf<Layer>;  ///< of one layer
+  using states = std::vector<state>;      ///< what run() begins with and ends in
 
   /// Builds the layers from (width of what they read, hidden_size, rng). Throws ValueError on negative levels, a factor
   /// below 1, or a dropout outside 0 .. 1.
@@ -106,7 +107,7 @@ class Pyramid {
     for (std::size_t i = 0; i < layers.size(); ++i) {
       auto r = run_layer(layers[i], i == 0 ? x : joined(result.outputs), i);
       result.outputs = r.outputs;
-      result.final_states.push_back(std::move(r.final_state));
+      result.final_states.push_back(detail::final_states_of(r));
     }
     return result;
   }

@@ -181,13 +181,15 @@ Variable<T> softmax_cross_entropy(const Sequence<T>& logits, std::span<const std
     return softmax_cross_entropy(logits.rows, in_order, options);
   if (!options.weights.empty())
     throw ValueError("[softmax_cross_entropy] weights a row do not go with a loss per sequence");
-  // The mean over sequences of the mean over their steps: each row weighs 1 / its sequence's steps that count.
-  const auto counts = [&](Index target) { return !options.ignore_index || target != *options.ignore_index; };
+  // The mean over sequences of the mean over their steps: each row weighs 1 / what its sequence's steps count.
+  const auto count_of = [&](Index target) {
+    if (options.ignore_index && target == *options.ignore_index) return T(0);
+    if (target < 0 || target >= static_cast<Index>(options.class_weights.size())) return T(1);
+    return options.class_weights[static_cast<std::size_t>(target)];
+  };
   T* tokens = tape.template allocate<T>(l.batch);
   std::fill_n(tokens, l.batch, T(0));
-  for_each_row(l, [&](Index b, Index, Index row) {
-    if (counts(in_order[static_cast<std::size_t>(row)])) tokens[b] += 1;
-  });
+  for_each_row(l, [&](Index b, Index, Index row) { tokens[b] += count_of(in_order[static_cast<std::size_t>(row)]); });
   T* weights = tape.template allocate<T>(l.rows);
   for_each_row(l, [&](Index b, Index, Index row) { weights[row] = tokens[b] > 0 ? 1 / tokens[b] : T(0); });
   CrossEntropyOptions<T> weighted = options;

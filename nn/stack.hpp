@@ -32,7 +32,8 @@ template <class Layer>
 class Stack {
  public:
   using scalar = typename Layer::scalar;
-  using state = typename Layer::state;
+  using state = detail::StatesOf<Layer>;  ///< of one layer
+  using states = std::vector<state>;      ///< what run() begins with and ends in
 
   /// Builds `options.layers` layers from (input_size, hidden_size, rng), (width of the layer below, hidden_size,
   /// rng)... Throws ValueError on fewer than one layer or a dropout outside 0 .. 1.
@@ -96,7 +97,7 @@ class Stack {
       const X below = between(i, result.outputs);
       auto r = run_layer(layers[i], below, i);
       result.outputs = linked(below, r.outputs, gate);
-      result.final_states.push_back(r.final_state);
+      result.final_states.push_back(detail::final_states_of(r));
     }
     return result;
   }

@@ -13,4 +13,30 @@ struct StackResult {
   std::vector<State> final_states;  ///< one a layer
 };
 
+namespace detail {
+
+// What a layer's run() begins with and ends in: one state, or one for each of the layers it is made of.
+template <class Layer>
+struct StatesOfLayer {
+  using type = typename Layer::state;
+};
+template <class Layer>
+requires requires { typename Layer::states; }
+struct StatesOfLayer<Layer> {
+  using type = typename Layer::states;
+};
+template <class Layer>
+using StatesOf = typename StatesOfLayer<Layer>::type;
+
+template <class Result>
+const auto& final_states_of(const Result& r) {
+  if constexpr (requires { r.final_states; }) {
+    return r.final_states;
+  } else {
+    return r.final_state;
+  }
+}
+
+}  // namespace detail
+
 }  // namespace unroll
