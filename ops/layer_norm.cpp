@@ -1,0 +1,96 @@
+#include "unroll/ops/layer_norm.hpp"
+
+#include <cmath>
+#include <string>
+
+#include "unroll/core/error.hpp"
+#include "unroll/core/kernels.hpp"
+#include "unroll/core/tape.hpp"
+
+namespace unroll {
+namespace {
+
+using detail::Node;
+
+template <class T>
+Node<T>* affine_part(const char* name, const Variable<T>& v, const Node<T>& x) {
+  if (!v.defined()) return nullptr;
+  Node<T>* node = v.use("layer_norm");
+  if (node->shape.rank() != 1 || node->shape[0] != x.cols())
+    throw ShapeError("[layer_norm] input " + x.shape.str() + " has " + std::to_string(x.cols()) + " features, " + name +
+                     " " + node->shape.str() + " takes " + std::to_string(node->shape.size()));
+  return node;
+}
+
+}  // namespace
+
+template <class T>
+Variable<T> layer_norm(const Variable<T>& x_in, const Variable<T>& weight, const Variable<T>& bias, double eps) {
+  Node<T>* x = x_in.use("layer_norm");
+  Tape<T>& tape = *current_tape<T>;
+  if (x->shape.rank() == 0) throw ShapeError("[layer_norm] input () is a scalar; expected (...,F)");
+  if (!(eps >= 0 && eps < 1e300)) throw ValueError("[layer_norm] eps is " + std::to_string(eps) + "; expected >= 0");
+  Node<T>* w = affine_part("weight", weight, *x);
+  Node<T>* b = affine_part("bias", bias, *x);
+  const Index rows = x->rows(), cols = x->cols();
+  Node<T>* y = tape.new_node(x->shape, x->requires_grad || (w && w->requires_grad) || (b && b->requires_grad));
+  const auto& k = detail::kernels<T>();
+
+  // Of each row, what backward needs to normalise it again.
+  T* means = tape.template allocate<T>(rows);
+  T* scales = tape.template allocate<T>(rows);
+  for (Index r = 0; r < rows && cols > 0; ++r) {
+    const T* from = x->value + r * x->row_stride;
+    T* to = y->value + r * cols;
+    const auto mean = static_cast<T>(k.sum(from, cols) / static_cast<double>(cols));
+    for (Index c = 0; c < cols; ++c) to[c] = from[c] - mean;
+    const double variance = k.sum_of_squares(to, cols) / static_cast<double>(cols);
+    const auto scale = static_cast<T>(1 / std::sqrt(variance + eps));
+    means[r] = mean, scales[r] = scale;
+    for (Index c = 0; c < cols; ++c) to[c] *= scale;
+    if (w)
+      for (Index c = 0; c < cols; ++c) to[c] *= w->value[c];
+    if (b)
+      for (Index c = 0; c < cols; ++c) to[c] += b->value[c];
+  }
+
+  if (!y->requires_grad) return tape.handle(y);
+  // With n = (x - m) scale and g = dy weight:  dx = scale (g - mean(g) - n mean(g n)),  dweight = sum of dy n.
+  T* n = tape.template allocate<T>(cols);
+  T* g = tape.template allocate<T>(cols);
+  tape.record([=] {
+    const T* dy = y->arrived();
+    if (!dy || cols == 0) return;
+    const auto& k = detail::kernels<T>();
+    T* dw = w && w->requires_grad ? w->touch_add() : nullptr;
+    T* db = b && b->requires_grad ? b->touch_add() : nullptr;
+    // After the others: where x is the weight too, its adjoint is no longer fresh.
+    detail::Adjoint<T> dx{};
+    if (x->requires_grad) dx = x->touch();
+    for (Index r = 0; r < rows; ++r) {
+      const T* from = x->value + r * x->row_stride;
+      const T* d = dy + r * cols;
+      for (Index c = 0; c < cols; ++c) n[c] = (from[c] - means[r]) * scales[r];
+      if (dw)
+        for (Index c = 0; c < cols; ++c) dw[c] += d[c] * n[c];
+      if (db) k.add_into(db, d, cols);
+      if (!dx.data) continue;
+      for (Index c = 0; c < cols; ++c) g[c] = w ? d[c] * w->value[c] : d[c];
+      const auto mean_g = static_cast<T>(k.sum(g, cols) / static_cast<double>(cols));
+      const auto mean_gn = static_cast<T>(k.dot(g, n, cols) / static_cast<double>(cols));
+      T* to = dx.data + r * dx.row_stride;
+      for (Index c = 0; c < cols; ++c) g[c] = scales[r] * (g[c] - mean_g - n[c] * mean_gn);
+      if (dx.fresh) {
+        for (Index c = 0; c < cols; ++c) to[c] = g[c];
+      } else {
+        k.add_into(to, g, cols);
+      }
+    }
+  });
+  return tape.handle(y);
+}
+
+template Variable<float> layer_norm(const Variable<float>&, const Variable<float>&, const Variable<float>&, double);
+template Variable<double> layer_norm(const Variable<double>&, const Variable<double>&, const Variable<double>&, double);
+
+}  // namespace unroll
