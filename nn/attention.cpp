@@ -1,0 +1,116 @@
+#include "unroll/nn/attention.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "unroll/ops/elementwise.hpp"
+#include "unroll/ops/layout.hpp"
+
+namespace unroll {
+namespace detail {
+
+template <class T>
+AttentionMemory<T> attention_memory(const Sequence<T>& values, Variable<T> keys) {
+  const SequenceLayout& l = values.checked();
+  Tape<T>& tape = *current_tape<T>;
+  Index* owner = tape.template allocate<Index>(l.rows);
+  for (Index t = 0; t < l.steps; ++t)
+    for (Index k = 0; k < l.active[t]; ++k) owner[l.first[t] + k] = l.order[k];
+  const std::span<const Index> owners(owner, static_cast<std::size_t>(l.rows));
+  return {values, keys, make_segments(tape, Indices(owners), l.batch)};
+}
+
+template <class T>
+const Segments* attention_segments(const char* op, const AttentionMemory<T>& memory, Index queries,
+                                   std::span<const Index> sources) {
+  const SequenceLayout& l = memory.values.checked();
+  if (static_cast<Index>(sources.size()) != queries && !(sources.empty() && queries == l.batch))
+    throw ShapeError(std::string("[") + op + "] " + std::to_string(queries) + " queries, " +
+                     std::to_string(sources.size()) + " sources and " + std::to_string(l.batch) +
+                     " sequences; expected one source a query, or none and one query a sequence");
+  bool one_each = queries == l.batch;
+  Index members = 0;
+  for (std::size_t q = 0; q < sources.size(); ++q) {
+    const Index b = sources[q];
+    if (b < 0 || b >= l.batch)
+      throw ValueError(std::string("[") + op + "] source " + std::to_string(b) + " at position " + std::to_string(q) +
+                       "; expected 0 .. " + std::to_string(l.batch - 1));
+    one_each = one_each && b == static_cast<Index>(q);
+    members += l.length_of(b);
+  }
+  if (one_each) return memory.segments;
+  Tape<T>& tape = *current_tape<T>;
+  Index* segment = tape.template allocate<Index>(members);
+  Index* row = tape.template allocate<Index>(members);
+  Index p = 0;
+  for (std::size_t q = 0; q < sources.size(); ++q) {
+    const Index place = l.place[sources[q]];
+    for (Index t = 0; t < l.length[place]; ++t, ++p) segment[p] = static_cast<Index>(q), row[p] = l.first[t] + place;
+  }
+  auto* segments = new (tape.template allocate<Segments>(1)) Segments();
+  *segments = {queries, members, l.rows, segment, row};
+  return segments;
+}
+
+template <class T>
+Attended<T> attend(const Variable<T>& scores, const AttentionMemory<T>& memory, const Segments* segments) {
+  const Variable<T> weights = segment_softmax(scores, *segments);
+  return {segment_weighted_sum(weights, memory.values.rows, *segments), weights, segments};
+}
+
+namespace {
+
+// v . tanh(x), one number a row.
+template <class T>
+Variable<T> scores_of(const Linear<T>& score, const Variable<T>& x) {
+  return reshape(score(tanh(x)), Shape{x.dim(0)});
+}
+
+std::span<const Index> ids_of(const Index* ids, const Segments& s) {
+  return {ids, static_cast<std::size_t>(s.members)};
+}
+
+}  // namespace
+}  // namespace detail
+
+template <class T>
+Attended<T> AdditiveAttention<T>::operator()(Variable<T> queries, const AttentionMemory<T>& memory,
+                                             std::span<const Index> sources) const {
+  const Variable<T> asked = query(queries);
+  const Segments* s = detail::attention_segments("AdditiveAttention", memory, asked.dim(0), sources);
+  const Variable<T> keys = s->row ? take_rows(memory.keys, Indices(detail::ids_of(s->row, *s))) : memory.keys;
+  const Variable<T> pairs = take_rows(asked, Indices(detail::ids_of(s->segment, *s))) + keys;
+  return detail::attend(detail::scores_of(score, pairs), memory, s);
+}
+
+template <class T>
+Attended<T> DotAttention<T>::operator()(Variable<T> queries, const AttentionMemory<T>& memory,
+                                        std::span<const Index> sources) const {
+  queries.use("DotAttention");
+  if (queries.shape().rank() != 2 || queries.dim(1) != memory.keys.dim(1))
+    throw ShapeError("[DotAttention] queries " + queries.shape().str() + ", keys " + memory.keys.shape().str() +
+                     "; expected the same number of features");
+  const Segments* s = detail::attention_segments("DotAttention", memory, queries.dim(0), sources);
+  const double scale = scaled ? 1 / std::sqrt(static_cast<double>(std::max<Index>(queries.dim(1), 1))) : 1;
+  return detail::attend(segment_dot(queries, memory.keys, *s, scale), memory, s);
+}
+
+template <class T>
+Attended<T> AttentionPool<T>::run(const Sequence<T>& x) const {
+  const AttentionMemory<T> memory = detail::attention_memory(x, Variable<T>());
+  return detail::attend(detail::scores_of(score, hidden(x.rows)), memory, memory.segments);
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                          \
+  template AttentionMemory<T> detail::attention_memory(const Sequence<T>&, Variable<T>);               \
+  template const Segments* detail::attention_segments(const char*, const AttentionMemory<T>&, Index,   \
+                                                      std::span<const Index>);                         \
+  template Attended<T> detail::attend(const Variable<T>&, const AttentionMemory<T>&, const Segments*); \
+  template class AdditiveAttention<T>;                                                                 \
+  template class DotAttention<T>;                                                                      \
+  template class AttentionPool<T>;
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+}  // namespace unroll

@@ -1,0 +1,184 @@
+#include "unroll/ops/segment.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "unroll/core/error.hpp"
+#include "unroll/core/kernels.hpp"
+
+namespace unroll {
+namespace {
+
+using detail::Node;
+
+template <class T>
+const Index* checked(Tape<T>& tape, const char* what, const Indices& ids, Index end) {
+  Index* kept = tape.template allocate<Index>(ids.size());
+  for (Index p = 0; p < ids.size(); ++p) {
+    kept[p] = ids[p];
+    if (kept[p] < 0 || kept[p] >= end)
+      throw ValueError(std::string("[make_segments] ") + what + " " + std::to_string(kept[p]) + " at position " +
+                       std::to_string(p) + "; expected 0 .. " + std::to_string(end - 1));
+  }
+  return kept;
+}
+
+template <class T>
+Segments* new_segments(Tape<T>& tape) {
+  return new (tape.template allocate<Segments>(1)) Segments();
+}
+
+template <class T>
+void check_members(const char* op, const char* what, const Node<T>& x, const Segments& s) {
+  if (x.shape.rank() != 1 || x.shape[0] != s.members)
+    throw ShapeError(std::string("[") + op + "] " + what + " " + x.shape.str() + "; expected (" +
+                     std::to_string(s.members) + "), one number a member");
+}
+
+template <class T>
+void check_rows(const char* op, const char* what, const Node<T>& x, Index rows) {
+  if (x.shape.rank() != 2 || x.shape[0] != rows)
+    throw ShapeError(std::string("[") + op + "] " + what + " " + x.shape.str() + "; expected (" + std::to_string(rows) +
+                     ",F)");
+}
+
+Index row_of(const Segments& s, Index p) { return s.row ? s.row[p] : p; }
+
+}  // namespace
+
+template <class T>
+const Segments* make_segments(Tape<T>& tape, const Indices& segment, Index count) {
+  Segments* s = new_segments(tape);
+  *s = {count, segment.size(), segment.size(), checked(tape, "segment", segment, count), nullptr};
+  return s;
+}
+
+template <class T>
+const Segments* make_segments(Tape<T>& tape, const Indices& segment, Index count, const Indices& row, Index rows) {
+  if (row.size() != segment.size())
+    throw ShapeError("[make_segments] " + std::to_string(row.size()) + " rows for " + std::to_string(segment.size()) +
+                     " segments");
+  Segments* s = new_segments(tape);
+  *s = {count, segment.size(), rows, checked(tape, "segment", segment, count), checked(tape, "row", row, rows)};
+  return s;
+}
+
+template <class T>
+Variable<T> segment_softmax(const Variable<T>& x_in, const Segments& segments) {
+  Node<T>* x = x_in.use("segment_softmax");
+  Tape<T>& tape = *current_tape<T>;
+  check_members("segment_softmax", "x", *x, segments);
+  const Segments s = segments;
+  Node<T>* y = tape.new_node(x->shape, x->requires_grad);
+  // Per segment: first the largest x, then the sum of exponentials; in backward the sum of y dy.
+  T* largest = tape.template allocate<T>(s.count);
+  T* total = tape.template allocate<T>(s.count);
+  std::fill_n(largest, s.count, -std::numeric_limits<T>::infinity());
+  std::fill_n(total, s.count, T(0));
+  for (Index p = 0; p < s.members; ++p) {
+    T& m = largest[s.segment[p]];
+    if (x->value[p] > m || x->value[p] != x->value[p]) m = x->value[p];
+  }
+  for (Index p = 0; p < s.members; ++p) {
+    const T m = largest[s.segment[p]];
+    y->value[p] = m == -std::numeric_limits<T>::infinity() ? T(0) : std::exp(x->value[p] - m);
+    total[s.segment[p]] += y->value[p];
+  }
+  for (Index p = 0; p < s.members; ++p)
+    if (total[s.segment[p]] != T(0)) y->value[p] /= total[s.segment[p]];
+  if (!y->requires_grad) return tape.handle(y);
+  tape.record([=] {
+    const T* dy = y->arrived();
+    if (!dy) return;
+    std::fill_n(total, s.count, T(0));
+    for (Index p = 0; p < s.members; ++p) total[s.segment[p]] += y->value[p] * dy[p];
+    T* dx = x->touch_add();
+    for (Index p = 0; p < s.members; ++p) dx[p] += y->value[p] * (dy[p] - total[s.segment[p]]);
+  });
+  return tape.handle(y);
+}
+
+template <class T>
+Variable<T> segment_weighted_sum(const Variable<T>& weights, const Variable<T>& x_in, const Segments& segments) {
+  const char* op = "segment_weighted_sum";
+  Node<T>* w = weights.use(op);
+  Node<T>* x = x_in.use(op);
+  Tape<T>& tape = *current_tape<T>;
+  check_members(op, "weights", *w, segments);
+  check_rows(op, "x", *x, segments.rows);
+  const Segments s = segments;
+  const Index cols = x->cols();
+  Node<T>* y = tape.new_node(Shape{s.count, cols}, w->requires_grad || x->requires_grad);
+  std::fill_n(y->value, s.count * cols, T(0));
+  const auto& k = detail::kernels<T>();
+  for (Index p = 0; p < s.members; ++p)
+    k.axpy(y->value + s.segment[p] * cols, w->value[p], x->value + row_of(s, p) * x->row_stride, cols);
+  if (!y->requires_grad) return tape.handle(y);
+  tape.record([=] {
+    const T* dy = y->arrived();
+    if (!dy) return;
+    const auto& k = detail::kernels<T>();
+    if (w->requires_grad) {
+      T* dw = w->touch_add();
+      for (Index p = 0; p < s.members; ++p)
+        dw[p] += static_cast<T>(k.dot(dy + s.segment[p] * cols, x->value + row_of(s, p) * x->row_stride, cols));
+    }
+    if (x->requires_grad) {
+      T* dx = x->touch_add();
+      for (Index p = 0; p < s.members; ++p)
+        k.axpy(dx + row_of(s, p) * x->row_stride, w->value[p], dy + s.segment[p] * cols, cols);
+    }
+  });
+  return tape.handle(y);
+}
+
+template <class T>
+Variable<T> segment_dot(const Variable<T>& a_in, const Variable<T>& x_in, const Segments& segments, double scale_in) {
+  const char* op = "segment_dot";
+  Node<T>* a = a_in.use(op);
+  Node<T>* x = x_in.use(op);
+  Tape<T>& tape = *current_tape<T>;
+  check_rows(op, "a", *a, segments.count);
+  check_rows(op, "x", *x, segments.rows);
+  if (a->cols() != x->cols())
+    throw ShapeError("[segment_dot] a " + a->shape.str() + " has " + std::to_string(a->cols()) + " features, x " +
+                     x->shape.str() + " has " + std::to_string(x->cols()));
+  const Segments s = segments;
+  const Index cols = x->cols();
+  const auto scale = static_cast<T>(scale_in);
+  Node<T>* y = tape.new_node(Shape{s.members}, a->requires_grad || x->requires_grad);
+  const auto& k = detail::kernels<T>();
+  for (Index p = 0; p < s.members; ++p)
+    y->value[p] = scale * static_cast<T>(k.dot(a->value + s.segment[p] * a->row_stride,
+                                               x->value + row_of(s, p) * x->row_stride, cols));
+  if (!y->requires_grad) return tape.handle(y);
+  tape.record([=] {
+    const T* dy = y->arrived();
+    if (!dy) return;
+    const auto& k = detail::kernels<T>();
+    if (a->requires_grad) {
+      T* da = a->touch_add();
+      for (Index p = 0; p < s.members; ++p)
+        k.axpy(da + s.segment[p] * a->row_stride, scale * dy[p], x->value + row_of(s, p) * x->row_stride, cols);
+    }
+    if (x->requires_grad) {
+      T* dx = x->touch_add();
+      for (Index p = 0; p < s.members; ++p)
+        k.axpy(dx + row_of(s, p) * x->row_stride, scale * dy[p], a->value + s.segment[p] * a->row_stride, cols);
+    }
+  });
+  return tape.handle(y);
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                         \
+  template const Segments* make_segments(Tape<T>&, const Indices&, Index);                            \
+  template const Segments* make_segments(Tape<T>&, const Indices&, Index, const Indices&, Index);     \
+  template Variable<T> segment_softmax(const Variable<T>&, const Segments&);                          \
+  template Variable<T> segment_weighted_sum(const Variable<T>&, const Variable<T>&, const Segments&); \
+  template Variable<T> segment_dot(const Variable<T>&, const Variable<T>&, const Segments&, double);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+
+}  // namespace unroll
