@@ -157,7 +157,8 @@ class DecodeStream {
   /// Feeds one symbol a row and gives log softmax(logits), (rows, V), good until the next call.
   ///
   /// With `parents`, row r first becomes what row parents[r] was: rows are dropped, put in order and doubled.
-  /// Throws ShapeError when there is not one symbol a row, or the step's logits are not (rows, V).
+  /// Throws ShapeError when there is not one symbol a row, or the step gives logits other than (rows, V) or a state of
+  /// other rows, ValueError for a parent that is no row. The stream is then as it was before the call.
   LogProbs<T> feed(std::span<const Index> previous, std::span<const Index> parents) {
     return advance(previous, &parents);
   }
@@ -174,14 +175,19 @@ class DecodeStream {
                        " rows of the state");
     Evaluation<T> scope(*tape_);
     const bool moved = parents && !same_rows(*parents);
+    next_sources_ = sources_;
     if (moved) {
-      scratch_.resize(parents->size());
-      for (std::size_t r = 0; r < parents->size(); ++r)
-        scratch_[r] = sources_.at(static_cast<std::size_t>((*parents)[r]));
-      sources_.swap(scratch_);
+      next_sources_.clear();
+      for (const Index p : *parents) {
+        if (p < 0 || p >= this->rows())
+          throw ValueError("[decode] parent " + std::to_string(p) + "; expected 0 .. " +
+                           std::to_string(this->rows() - 1));
+        next_sources_.push_back(sources_[static_cast<std::size_t>(p)]);
+      }
     }
-    const auto result = moved ? detail::call_step(step_, take_state_rows(carry_.state(), *parents), previous, sources_)
-                              : detail::call_step(step_, carry_.state(), previous, sources_);
+    const std::span<const Index> sources(next_sources_);
+    const auto result = moved ? detail::call_step(step_, take_state_rows(carry_.state(), *parents), previous, sources)
+                              : detail::call_step(step_, carry_.state(), previous, sources);
     const Variable<T>& logits = std::get<0>(result);
     if (logits.shape().rank() != 2 || logits.dim(0) != rows)
       throw ShapeError("[decode] the step gave logits " + logits.shape().str() + "; expected (" + std::to_string(rows) +
@@ -195,7 +201,12 @@ class DecodeStream {
       out.attention_values = attention_;
       out.attention_offsets = offsets_;
     }
-    carry_.assign(std::get<1>(result));
+    const State& next = std::get<1>(result);
+    if (const Index got = detail::rows_of_state(next); got != rows)
+      throw ShapeError("[decode] the step gave a state of " + std::to_string(got) + " rows; expected " +
+                       std::to_string(rows));
+    carry_.assign(next);
+    sources_.swap(next_sources_);
     return out;
   }
 
@@ -209,7 +220,7 @@ class DecodeStream {
   Tape<T>* tape_;
   Step step_;
   Carry<State> carry_;
-  std::vector<Index> sources_, scratch_, offsets_;
+  std::vector<Index> sources_, next_sources_, offsets_;
   std::vector<T> values_, attention_;
 };
 

@@ -21,12 +21,15 @@ void check_option(bool good, const char* op, const char* name, double value, con
   throw ValueError(std::string("[") + op + "] " + name + " is " + text + "; expected " + expected);
 }
 
+// `row` -1: there is only one.
+std::string of_row(const char* before, Index row) { return row < 0 ? "" : before + std::to_string(row); }
+
 [[noreturn]] void throw_nan(const char* op, Index row) {
-  throw ValueError(std::string("[") + op + "] a logit of row " + std::to_string(row) + " is NaN");
+  throw ValueError(std::string("[") + op + "] a logit" + of_row(" of row ", row) + " is NaN");
 }
 
 [[noreturn]] void throw_impossible(const char* op, Index row) {
-  throw ValueError(std::string("[") + op + "] no symbol is possible in row " + std::to_string(row) +
+  throw ValueError(std::string("[") + op + "] no symbol is possible" + of_row(" in row ", row) +
                    ": all logits are -inf");
 }
 
@@ -58,7 +61,7 @@ SymbolSampler::SymbolSampler(const SamplingOptions& options)
 template <class T>
 Index SymbolSampler::operator()(std::span<const T> logits, Rng& rng) {
   const double draw = rng.uniform();
-  const Index best = most_likely("SymbolSampler", logits, 0);
+  const Index best = most_likely("SymbolSampler", logits, -1);
   if (temperature_ == 0 || logits[static_cast<std::size_t>(best)] == std::numeric_limits<T>::infinity()) return best;
 
   const auto largest = static_cast<double>(logits[static_cast<std::size_t>(best)]);

@@ -411,6 +411,8 @@ TEST_CASE("rows of a stream are dropped, ordered and doubled with their states")
     for (std::size_t v = 0; v < 4; ++v) CHECK(p.row(r)[v] == doctest::Approx(q.row(0)[v]).epsilon(1e-12));
   }
   CHECK_THROWS_WITH_AS(stream.feed(Symbols{1}), "[decode] 1 symbols for 4 rows of the state", ShapeError);
+  CHECK_THROWS_WITH_AS(stream.feed(Symbols{1}, Symbols{4}), "[decode] parent 4; expected 0 .. 3", ValueError);
+  CHECK(stream.rows() == 4);
 }
 
 TEST_CASE("a step is told which source each row continues, also when sources end") {
@@ -517,6 +519,17 @@ TEST_CASE("options out of range, steps of wrong shapes, no scope: errors that sa
     };
     CHECK_THROWS_WITH_AS(decode_greedy(wrong, start), "[decode] the step gave logits (3,2); expected (2,V)",
                          ShapeError);
+    const auto shrinks = [](const Variable<double>& s, std::span<const Index>) {
+      return std::pair(zeros<double>(Shape{2, 2}), narrow(s, 0, 0, 1));
+    };
+    CHECK_THROWS_WITH_AS(decode_greedy(shrinks, start), "[decode] the step gave a state of 1 rows; expected 2",
+                         ShapeError);
+    const double no = -std::numeric_limits<double>::infinity();
+    SymbolSampler sampler;
+    CHECK_THROWS_WITH_AS(sampler(std::span<const double>(std::vector{0.0, std::nan("")}), rng),
+                         "[SymbolSampler] a logit is NaN", ValueError);
+    CHECK_THROWS_WITH_AS(sampler(std::span<const double>(std::vector{no, no}), rng),
+                         "[SymbolSampler] no symbol is possible: all logits are -inf", ValueError);
     CHECK_THROWS_WITH_AS(decode_greedy(step, zeros<double>(Shape{})),
                          "[decode] state 'h' has shape (); expected rows, one a hypothesis", ShapeError);
   }
