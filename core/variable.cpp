@@ -100,9 +100,38 @@ Variable<T> full(const Shape& shape, T value) {
   return tape.handle(node);
 }
 
+namespace detail {
+
+template <class T>
+Substitutes<T>::Substitutes() : outer_(substitutes<T>) {
+  substitutes<T> = this;
+}
+template <class T>
+Substitutes<T>::~Substitutes() {
+  substitutes<T> = outer_;
+}
+template <class T>
+void Substitutes<T>::add(const Parameter<T>& parameter, const Variable<T>& instead) {
+  list_.emplace_back(&parameter.storage(), instead);
+}
+template <class T>
+const Variable<T>* Substitutes<T>::find(const ParameterStorage<T>& parameter) {
+  for (const Substitutes* s = substitutes<T>; s; s = s->outer_)
+    for (const auto& [from, to] : s->list_)
+      if (from == &parameter) return &to;
+  return nullptr;
+}
+
+template class Substitutes<float>;
+template class Substitutes<double>;
+
+}  // namespace detail
+
 template <class T>
 Variable<T> use(const Parameter<T>& parameter) {
   Tape<T>& tape = open_tape<T>("use");
+  if (detail::substitutes<T>)
+    if (const Variable<T>* instead = detail::Substitutes<T>::find(parameter.storage())) return *instead;
   return tape.handle(tape.leaf(parameter));
 }
 
@@ -118,13 +147,13 @@ Variable<T> stop_gradient(Variable<T> x) {
   return tape.handle(node);
 }
 
-#define UNROLL_INSTANTIATE(T)                                                       \
-  template class Variable<T>;                                                       \
-  template Variable<T> input(std::span<const T>, const Shape&);                     \
-  template Variable<T> input(std::span<const T>, const Shape&, RequiresGrad);       \
-  template Variable<T> zeros(const Shape&);                                         \
-  template Variable<T> full(const Shape&, T);                                       \
-  template Variable<T> use(const Parameter<T>&);                                    \
+#define UNROLL_INSTANTIATE(T)                                                 \
+  template class Variable<T>;                                                 \
+  template Variable<T> input(std::span<const T>, const Shape&);               \
+  template Variable<T> input(std::span<const T>, const Shape&, RequiresGrad); \
+  template Variable<T> zeros(const Shape&);                                   \
+  template Variable<T> full(const Shape&, T);                                 \
+  template Variable<T> use(const Parameter<T>&);                              \
   template Variable<T> stop_gradient(Variable<T>);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

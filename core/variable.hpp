@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "unroll/core/node.hpp"
@@ -117,6 +118,32 @@ Variable<T> zeros(const Shape& shape);
 /// A constant tensor with every element `value`.
 template <class T>
 Variable<T> full(const Shape& shape, T value);
+namespace detail {
+
+/// While one lives, `use(parameter)` on this thread gives another tensor of its shape in its place: for weights that
+/// are changed for one run (DropConnect). Of several the innermost counts.
+template <class T>
+class Substitutes {
+ public:
+  Substitutes();
+  ~Substitutes();
+  Substitutes(const Substitutes&) = delete;
+  Substitutes& operator=(const Substitutes&) = delete;
+
+  void add(const Parameter<T>& parameter, const Variable<T>& instead);
+  /// What stands in for the parameter, or null.
+  static const Variable<T>* find(const ParameterStorage<T>& parameter);
+
+ private:
+  Substitutes* outer_;
+  std::vector<std::pair<const ParameterStorage<T>*, Variable<T>>> list_;
+};
+
+template <class T>
+inline constinit thread_local Substitutes<T>* substitutes = nullptr;
+
+}  // namespace detail
+
 /// The parameter as a Variable of the current tape: a leaf whose adjoint is added to `parameter`'s gradient.
 template <class T>
 Variable<T> use(const Parameter<T>& parameter);

@@ -111,6 +111,7 @@ struct VariationalDropoutOptions {
 /// dropped.
 template <class State, class T>
 struct MaskedState {
+  using scalar = T;
   State cell;
   Variable<T> input_mask, state_mask;
   void each(auto&& visit) { visit("cell", cell), visit("input_mask", input_mask), visit("state_mask", state_mask); }
@@ -189,6 +190,7 @@ class VariationalDropout {
 /// A cell's state and what was put out with it.
 template <class State, class T>
 struct ResidualState {
+  using scalar = T;
   Variable<T> y;
   State cell;
   void each(auto&& visit) { visit("y", y), visit("cell", cell); }
