@@ -71,9 +71,7 @@ bool run_forward(const Chain& chain, const Steps<T>& steps, Index k, double* alp
       detail::chain_forward(chain, before, a, scratch, scratch + tags);
     }
     add_row(a, steps.at(k, t), tags);
-    const double top = detail::normalise(a, tags);
-    if (top == minus_infinity) return false;
-    on_step(t, top);
+    on_step(t, detail::normalise(a, tags));
     before = a;
   }
   return !before || detail::log_sum_exp(before, chain.end, tags) != minus_infinity;

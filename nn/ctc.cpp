@@ -36,35 +36,23 @@ struct Chain {
   Index high(Index t) const { return std::min(states(), 2 * t + 2); }
 };
 
-// What flows into state s from `a` (normalised to a maximum of 0, u = exp(a)): the three terms over their sum, whose
-// logarithm is returned.
+// What flows into state s from s, s-1 and s-2, given `a` (normalised to a maximum of 0) and u = exp(a): the terms, at
+// most three, beside exp(top).
 struct Inflow {
-  double from[3];
+  double from[3] = {0, 0, 0};
   Index count;
-};
-double log_inflow(const Chain& chain, const double* a, const double* u, Index s, Inflow* shares) {
-  const Index count = 1 + (s >= 1) + chain.skips(s);
-  double sum = u[s];
-  for (Index i = 1; i < count; ++i) sum += u[s - i];
-  double top = 0;
-  const bool lost = sum < smallest_safe_sum;
-  if (lost) {
+  double top = 0, sum = 0;
+
+  Inflow(const Chain& chain, const double* a, const double* u, Index s) : count(1 + (s >= 1) + chain.skips(s)) {
+    for (Index i = 0; i < count; ++i) sum += from[i] = u[s - i];
+    if (!(sum < smallest_safe_sum)) return;
     top = *std::max_element(a + s - count + 1, a + s + 1);
+    if (top == minus_infinity) return;
     sum = 0;
-    if (top == minus_infinity) sum = 1;
+    for (Index i = 0; i < count; ++i) sum += from[i] = std::exp(a[s - i] - top);
   }
-  Inflow in{{0, 0, 0}, count};
-  for (Index i = 0; i < count; ++i) {
-    in.from[i] = lost ? (top == minus_infinity ? 0 : std::exp(a[s - i] - top)) : u[s - i];
-    if (lost) sum += in.from[i];
-  }
-  if (shares) {
-    for (Index i = 0; i < count; ++i) in.from[i] /= sum;
-    *shares = in;
-    return 0;
-  }
-  return top + std::log(sum);
-}
+  double log_sum() const { return top + std::log(sum); }
+};
 
 // The forward recursion: -log p of one sequence. `scratch` (3 S): exponentials, and two steps when none are kept.
 template <class T>
@@ -87,7 +75,7 @@ double forward(Chain& chain, const CtcRows<T>& rows, Index k, const double* log_
       for (Index s = std::max(Index{0}, low - 2); s < high; ++s) u[s] = std::exp(before[s]);
     double top = minus_infinity;
     for (Index s = low; s < high; ++s) {
-      const double in = before ? log_inflow(chain, before, u, s, nullptr) : 0;
+      const double in = before ? Inflow(chain, before, u, s).log_sum() : 0;
       a[s] = in + rows.log_prob(x, chain.label(s, blank), log_sum);
       top = std::max(top, a[s]);
     }
@@ -96,11 +84,9 @@ double forward(Chain& chain, const CtcRows<T>& rows, Index k, const double* log_
     std::fill(a + high, a + std::min(states, high + 2), minus_infinity);  // read by the next step
     log_p += top;
   }
+  // The states left at the last step are the final ones, the larger at 0.
   const double* last = alphas(chain.steps - 1);
-  const double a = last[states - 1], b = states > 1 ? last[states - 2] : minus_infinity;
-  const double top = std::max(a, b);
-  if (top == minus_infinity) return -minus_infinity;
-  chain.end = top + std::log(std::exp(a - top) + std::exp(b - top));
+  chain.end = std::log(std::exp(last[states - 1]) + (states > 1 ? std::exp(last[states - 2]) : 0));
   return -(log_p + chain.end);
 }
 
@@ -121,9 +107,8 @@ void posterior(const Chain& chain, double* scratch, F&& on_step) {
     std::fill(next + first, next + high, 0.0);
     for (Index s = low; s < high; ++s) {
       if (g[s] == 0) continue;
-      Inflow in;
-      log_inflow(chain, before, u, s, &in);
-      for (Index i = 0; i < in.count; ++i) next[s - i] += g[s] * in.from[i];
+      const Inflow in(chain, before, u, s);
+      for (Index i = 0; i < in.count; ++i) next[s - i] += g[s] * (in.from[i] / in.sum);
     }
     std::swap(g, next);
   }

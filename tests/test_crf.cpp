@@ -289,6 +289,8 @@ TEST_CASE("scores so far apart that a sum of exponentials underflows") {
   const auto g = v.grad_to_vector();
   const Vector expected{0, 0, -1, 1, 0, 0};
   for (std::size_t i = 0; i < g.size(); ++i) CHECK(std::abs(g[i] - expected[i]) < 1e-14);
+  const Vector pairs{0, -1, -1, 2};  // what 1 1 1 has beyond 1 0 1
+  for (std::size_t i = 0; i < pairs.size(); ++i) CHECK(std::abs(crf.transitions.grads()[i] - pairs[i]) < 1e-14);
   const auto paths = crf.viterbi(sequence(v));
   CHECK(paths.tags[0] == Path{1, 1, 1});
   CHECK(paths.scores[0] == 300);
@@ -298,6 +300,16 @@ TEST_CASE("scores so far apart that a sum of exponentials underflows") {
   // 0 1 0 against 1 0 1: -2000 against -900 - 2000 + 1200.
   CHECK(m[0] == doctest::Approx(std::exp(-300)).epsilon(1e-12));
   CHECK(m[1] == 1);
+}
+
+TEST_CASE("of equal paths the one whose last tags are smallest") {
+  Rng rng(1);
+  Crf<double> crf(3, rng);
+  for (auto* p : {&crf.start_transitions, &crf.end_transitions, &crf.transitions})
+    for (double& x : p->mutable_values()) x = 0;
+  Tape<double> tape;
+  Evaluation<double> scope(tape);
+  CHECK(crf.viterbi(sequence(std::vector<Vector>{{0, 1, 1, 1, 0, 1, 1, 1, 1}}, 3)).tags[0] == Path{1, 0, 0});
 }
 
 TEST_CASE("ragged equals one by one, whatever the order") {
@@ -420,6 +432,9 @@ TEST_CASE("emissions of -inf, of NaN, and none") {
   CHECK_THROWS_WITH_AS(crf.marginals(sequence(v)), "[Crf] sequence 1: no path of length 2 is allowed", ValueError);
   const auto nan = input(Vector{0, 1, std::nan(""), 0, 1, 1}, Shape{3, 1, 2});
   CHECK(std::isnan(crf.negative_log_likelihood(sequence(nan), {{0, 0, 0}}).item()));
+  auto broken = random_crf(2, rng);
+  for (double& x : broken.transitions.mutable_values()) x = std::nan("");
+  CHECK(std::isnan(broken.negative_log_likelihood(sequence(narrow(v, 1, 2, 1)), {{0, 1}}).item()));
   // No sequences, and only empty ones.
   const auto none = sequence(std::vector<Vector>{}, 2), empty = sequence(std::vector<Vector>(3), 2);
   CHECK(crf.negative_log_likelihood(none, std::vector<Path>{}).item() == 0);

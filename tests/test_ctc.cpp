@@ -251,6 +251,20 @@ TEST_CASE("alignments so unlikely that a sum of exponentials underflows") {
   }
 }
 
+TEST_CASE("the only way through comes from a state e^-2000 times the most likely one") {
+  // Sure of 1, then blank, then 1, then 2, wanted 1 2: the first label has to wait for the third step.
+  const Vector values{0, 2000, 0, 5000, 0, 0, 0, 5000, 0, 0, 0, 5000};
+  Tape<double> tape;
+  Recording<double> scope(tape);
+  const auto v = input(values, Shape{4, 1, 3}, requires_grad);
+  const auto loss = ctc_loss(sequence(v), {{1, 2}}, {.reduction = Reduction::sum});
+  CHECK(loss.item() == doctest::Approx(2000).epsilon(1e-14));
+  tape.backward(loss);
+  const Vector expected{-1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  const auto g = v.grad_to_vector();
+  for (std::size_t i = 0; i < g.size(); ++i) CHECK(std::abs(g[i] - expected[i]) < 1e-14);
+}
+
 TEST_CASE("ragged equals one by one") {
   Rng rng(3);
   const Index classes = 5;
