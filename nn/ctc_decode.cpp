@@ -95,12 +95,15 @@ class PrefixBeam {
           in_beam_[parent * classes + static_cast<std::size_t>(prefix.label)] = 1;
         }
       }
+      stay.total = log_add(stay.blank, stay.symbol);
       offer(stay);
     }
     for (std::size_t e = 0; e < beam_.size(); ++e)
       for (Index c = 0; c < classes_; ++c)
-        if (c != options_.blank && !in_beam_[e * classes + static_cast<std::size_t>(c)])
-          offer({beam_[e].node, c, minus_infinity, extended(beam_[e], c), 0});
+        if (c != options_.blank && !in_beam_[e * classes + static_cast<std::size_t>(c)]) {
+          const double symbol = extended(beam_[e], c);
+          offer({beam_[e].node, c, minus_infinity, symbol, symbol});
+        }
     choose();
   }
 
@@ -112,8 +115,7 @@ class PrefixBeam {
   }
 
  private:
-  void offer(Candidate c) {
-    c.total = log_add(c.blank, c.symbol);
+  void offer(const Candidate& c) {
     if (c.total > minus_infinity) candidates_.push_back(c);
   }
 
