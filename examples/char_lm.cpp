@@ -47,7 +47,7 @@ using namespace unroll::examples;
 struct Options {
   std::vector<std::string> data;
   std::string cell = "lstm", prompt, metrics;
-  Index layers = 1, hidden = 256, embed = 64, batch = 16, steps = 64, epochs = 12, patience = 5, length = 600, seed = 1;
+  Index layers = 1, hidden = 256, embed = 64, batch = 16, steps = 64, epochs = 8, patience = 5, length = 600, seed = 1;
   double lr = 6e-3, dropout = 0.5, clip = 1, temperature = 0.7;
   int threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
 };
