@@ -9,6 +9,7 @@
 #include "unroll/nn/stack_result.hpp"
 #include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/layout.hpp"
+#include "unroll/ops/map.hpp"
 
 namespace unroll {
 

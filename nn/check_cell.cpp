@@ -67,6 +67,13 @@ void expect_passes(const GradcheckReport& report) {
   if (report.value_verdict == Verdict::non_finite) throw CellFault{"not finite: " + report.value_note};
   const TensorReport* worst = report.worst();
   if (!worst) throw CellFault{report.str()};
+  // Where nothing arrives at all the cause is plainer than where something is missing.
+  std::ptrdiff_t wrong = 0;
+  for (const TensorReport& t : report.tensors) {
+    if (t.verdict != Verdict::wrong) continue;
+    ++wrong;
+    if (t.analytic == 0 && worst->analytic != 0 && worst->verdict == Verdict::wrong) worst = &t;
+  }
   std::string where;
   for (const Index i : worst->worst_position) where += (where.empty() ? "[" : ",") + std::to_string(i);
   if (!where.empty()) where += "]";
@@ -74,6 +81,7 @@ void expect_passes(const GradcheckReport& report) {
                     text(worst->numeric) + " by differences (" + to_string(worst->verdict) + ")";
   if (worst->analytic == 0)
     why += ": nothing flows back there, as through stop_gradient or a value copied out of the tape";
+  if (wrong > 1) why += "; " + std::to_string(wrong) + " tensors are wrong";
   if (!worst->note.empty()) why += "; " + worst->note;
   throw CellFault{why};
 }

@@ -21,6 +21,7 @@
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/pyramid.hpp"
 #include "unroll/nn/stack.hpp"
+#include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/reduce.hpp"
 
 namespace unroll {

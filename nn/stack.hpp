@@ -10,6 +10,8 @@
 #include "unroll/nn/sizes_detail.hpp"
 #include "unroll/nn/stack_result.hpp"
 #include "unroll/ops/dropout.hpp"
+#include "unroll/ops/elementwise.hpp"
+#include "unroll/ops/map.hpp"
 
 namespace unroll {
 
