@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <functional>
 #include <iosfwd>
 #include <string>
 #include <utility>
@@ -21,8 +22,8 @@
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/pyramid.hpp"
 #include "unroll/nn/stack.hpp"
-#include "unroll/ops/elementwise.hpp"
-#include "unroll/ops/reduce.hpp"
+#include "unroll/ops/layout.hpp"
+#include "unroll/ops/losses.hpp"
 
 namespace unroll {
 
@@ -73,6 +74,13 @@ void expect_equal(const std::string& what, const Numbers& a, const Numbers& b, d
 void expect_passes(const GradcheckReport& report);
 /// Rows `row` of B rows.
 Numbers row_of(const Numbers& v, Index batch, Index row);
+
+/// A layer as a function: gives the outputs, and appends them and the final states to the list.
+using LayerFunction = std::function<Sequence<double>(const Sequence<double>&, std::vector<Variable<double>>&)>;
+/// Throws CellFault unless the layer makes of sequences of these lengths in one batch what it makes of each alone, in
+/// values and gradients, in a Recording as in an Evaluation.
+void check_ragged(const LayerFunction& layer, const ParameterList<double>& parameters, const CheckInput& x,
+                  const std::vector<Index>& lengths, const CheckCellOptions& options);
 
 /// One cell's examination.
 template <class C>
@@ -279,94 +287,15 @@ class CellExaminer {
         parameters(layer), {x_}, options_.gradcheck));
   }
 
-  // What a layer makes of sequences `from` .. `from + count`.
-  struct Run {
-    std::vector<Numbers> outputs;  // one a sequence
-    std::vector<Numbers> final_states;
-    Numbers input_gradient;
-    std::vector<Numbers> gradients;
-  };
-  template <class Layer>
-  Run run(const Layer& layer, Index from, Index count, bool backward) {
-    const std::vector<Index> lengths(lengths_.begin() + from, lengths_.begin() + from + count);
-    const Index steps = x_.shape[0], batch = x_.shape[1], width = x_.shape[2];
-    Numbers part;
-    for (Index t = 0; t < steps; ++t)
-      part.insert(part.end(), x_.values.begin() + (t * batch + from) * width,
-                  x_.values.begin() + (t * batch + from + count) * width);
-    const auto xv = input(part, Shape{steps, count, width}, requires_grad);
-    const auto r = layer.run(sequence(xv, lengths));
-    Run seen;
-    const auto rectangle = unpad(r.outputs);
-    const auto out_lengths = r.outputs.lengths();
-    for (Index b = 0; b < count; ++b)
-      seen.outputs.push_back(
-          narrow(narrow(rectangle, 1, b, 1), 0, 0, out_lengths[static_cast<std::size_t>(b)]).to_vector());
-    std::vector<Variable<double>> all;
-    collect_outputs(r, all);
-    for (std::size_t i = 1; i < all.size(); ++i) seen.final_states.push_back(all[i].to_vector());
-    if (!backward) return seen;
-    Variable<double> loss = sum(all[0] * all[0]);
-    for (std::size_t i = 1; i < all.size(); ++i)
-      if (all[i].size() > 0) loss = loss + sum(all[i] * all[i]);
-    for (const auto& p : parameters(layer)) p.storage->clear_grad();
-    if (loss.requires_grad()) current_tape<double>->backward(loss);
-    seen.input_gradient = xv.grad_to_vector();
-    for (const auto& p : parameters(layer)) {
-      const auto n = static_cast<std::size_t>(p.storage->shape.size());
-      seen.gradients.push_back(p.storage->has_grad ? Numbers(p.storage->grad, p.storage->grad + n) : Numbers(n));
-    }
-    return seen;
-  }
-
   template <class Layer>
   void ragged(const Layer& layer) {
-    const auto batch = static_cast<Index>(lengths_.size());
-    Tape<double> tape(options_.seed);
-    Run all, evaluated;
-    {
-      const Recording<double> scope(tape, {.training = false});
-      all = run(layer, 0, batch, true);
-    }
-    {
-      const Evaluation<double> scope(tape);
-      evaluated = run(layer, 0, batch, false);
-    }
-    std::vector<Numbers> sums(all.gradients.size());
-    for (Index b = 0; b < batch; ++b) {
-      const auto i = static_cast<std::size_t>(b);
-      Run one;
-      {
-        const Recording<double> scope(tape, {.training = false});
-        one = run(layer, b, 1, true);
-      }
-      const std::string who = "sequence " + std::to_string(b) + " (length " + std::to_string(lengths_[i]) + ") ";
-      expect_equal(who + "has other outputs in a batch than alone", all.outputs[i], one.outputs[0], options_.tolerance);
-      expect_equal(who + "has other outputs in an Evaluation than in a Recording", evaluated.outputs[i], all.outputs[i],
-                   options_.tolerance);
-      for (std::size_t m = 0; m < one.final_states.size(); ++m) {
-        const Numbers own = row_of(all.final_states[m], batch, b);
-        expect_equal(who + "has another final state in a batch than alone", own, one.final_states[m],
-                     options_.tolerance);
-        expect_equal(who + "has another final state in an Evaluation than in a Recording",
-                     row_of(evaluated.final_states[m], batch, b), own, options_.tolerance);
-      }
-      Numbers own;
-      for (Index t = 0; t < x_.shape[0]; ++t) {
-        const Numbers step = row_of(all.input_gradient, x_.shape[0] * batch, t * batch + b);
-        own.insert(own.end(), step.begin(), step.end());
-      }
-      expect_equal(who + "has another gradient of its input in a batch than alone", own, one.input_gradient,
-                   options_.tolerance);
-      for (std::size_t p = 0; p < sums.size(); ++p) {
-        sums[p].resize(one.gradients[p].size());
-        for (std::size_t k = 0; k < sums[p].size(); ++k) sums[p][k] += one.gradients[p][k];
-      }
-    }
-    const auto list = parameters(layer);
-    for (std::size_t p = 0; p < sums.size(); ++p)
-      expect_equal("the gradient of '" + list[p].name + "' is not the sum of those of the sequences", all.gradients[p],
-                   sums[p], options_.tolerance);
+    check_ragged(
+        [&](const Sequence<double>& x, std::vector<Variable<double>>& all) {
+          const auto r = layer.run(x);
+          collect_outputs(r, all);
+          return r.outputs;
+        },
+        parameters(layer), x_, lengths_, options_);
   }
 
   void streaming() {
