@@ -15,6 +15,10 @@
 #include "unroll/nn/peephole_lstm.hpp"
 #include "unroll/nn/projected_lstm.hpp"
 #include "unroll/nn/rnn_cell.hpp"
+#include "unroll/ops/elementwise.hpp"
+#include "unroll/ops/layout.hpp"
+#include "unroll/ops/map.hpp"
+#include "unroll/ops/reduce.hpp"
 
 using namespace unroll;
 
