@@ -257,6 +257,42 @@ TEST_CASE("a wider beam finds what greedy misses") {
   CHECK(beam[0][0].finished);
 }
 
+TEST_CASE("a finished hypothesis keeps its place in the beam") {
+  // Symbol 3 ends. Given time, {1, 2} would be the best by average: 0.55 * 0.4 * 1 over three symbols.
+  const auto step = [](const Variable<double>& state, std::span<const Index> previous) {
+    std::vector<double> logits;
+    for (const Index p : previous) {
+      const std::vector<double> after = p == 0   ? std::vector<double>{0, 0.55, 0, 0.45}
+                                        : p == 1 ? std::vector<double>{0, 0, 0.4, 0.6}
+                                                 : std::vector<double>{0, 0, 0, 1};
+      for (const double q : after) logits.push_back(std::log(q));
+    }
+    const auto rows = static_cast<Index>(previous.size());
+    return std::pair(input(logits, Shape{rows, 4}), state);
+  };
+  Tape<double> tape;
+  Evaluation<double> scope(tape);
+  BeamOptions o{.end = 3, .max_length = 5, .width = 2, .n_best = 2, .norm = LengthNorm::average, .alpha = 1};
+  const auto narrow = decode_beam(step, zeros<double>(Shape{1, 1}), o)[0];
+  REQUIRE(narrow.size() == 2);
+  CHECK(narrow[0].symbols == Symbols{1});
+  CHECK(narrow[1].symbols.empty());
+  o.width = 3;
+  CHECK(decode_beam(step, zeros<double>(Shape{1, 1}), o)[0][0].symbols == Symbols{1, 2});
+}
+
+TEST_CASE("ties go to the older hypothesis and the lower symbol") {
+  Tape<double> tape;
+  Evaluation<double> scope(tape);
+  const auto beam =
+      decode_beam(fixed({0, 0, 0}), zeros<double>(Shape{1, 1}), {.max_length = 2, .width = 4, .n_best = 4});
+  REQUIRE(beam[0].size() == 4);
+  CHECK(beam[0][0].symbols == Symbols{0, 0});
+  CHECK(beam[0][1].symbols == Symbols{0, 1});
+  CHECK(beam[0][2].symbols == Symbols{0, 2});
+  CHECK(beam[0][3].symbols == Symbols{1, 0});
+}
+
 TEST_CASE("impossible symbols are never in a hypothesis") {
   const double no = -std::numeric_limits<double>::infinity();
   Tape<double> tape;
@@ -318,6 +354,7 @@ TEST_CASE("top k and top p never draw outside, and keep the proportions inside")
   expect({.top_p = 0.6}, {0, 3});
   expect({.top_p = 0.9}, {0, 2, 3});
   expect({.top_p = 1e-9}, {3});
+  CHECK(frequencies({0, 0}, {.top_p = 0.5}, 1000)[0] == doctest::Approx(1));  // reached exactly
   // Top p of what top k has left: of 0.312 and 0.515 the larger is 62 %.
   expect({.top_k = 2, .top_p = 0.6}, {3});
   expect({.top_k = 2, .top_p = 0.65}, {0, 3});
@@ -338,6 +375,10 @@ TEST_CASE("the same seed draws the same symbols, another seed others") {
   CHECK(draw(1)[1].symbols == draw(1)[1].symbols);
   CHECK(draw(1)[0].symbols != draw(2)[0].symbols);
   CHECK(draw(1)[0].symbols != draw(1)[1].symbols);
+  // Rows that are alike draw differently all the same.
+  Rng rng(1);
+  const auto alike = decode_sampling(fixed({0, 0, 0, 0}), zeros<double>(Shape{2, 1}), rng, {.max_length = 30});
+  CHECK(alike[0].symbols != alike[1].symbols);
   // What is reported is the model's own probability, whatever the temperature.
   const auto h = draw(1);
   const auto scored = decode_forced(model.step(), model.start(2), 0, {h[0].symbols, h[1].symbols});
