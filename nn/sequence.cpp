@@ -4,7 +4,9 @@
 #include <string>
 
 #include "unroll/core/error.hpp"
+#include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/layout.hpp"
+#include "unroll/ops/reduce.hpp"
 
 namespace unroll {
 namespace {
@@ -171,6 +173,19 @@ Variable<T> detail::permute_rows(const Variable<T>& x, std::span<const Index> id
 }
 
 template <class T>
+Variable<T> reduce_loss(const Sequence<T>& losses, Reduction reduction, LossPer per) {
+  losses.rows.use("reduce_loss");
+  if (reduction == Reduction::none) throw ValueError("[reduce_loss] Reduction::none; expected mean or sum");
+  const SequenceLayout& l = *losses.layout;
+  if (losses.rows.size() == 0) return zeros<T>(Shape{});
+  if (per == LossPer::token) return reduction == Reduction::mean ? mean(losses.rows) : sum(losses.rows);
+  const Variable<T> total = sum(pool(losses, Pool::mean));
+  const auto there = std::count_if(l.length, l.length + l.batch, [](Index n) { return n > 0; });
+  return total * static_cast<T>(1 / (static_cast<double>(losses.rows.dim(1)) *
+                                     (reduction == Reduction::mean ? static_cast<double>(there) : 1)));
+}
+
+template <class T>
 Variable<T> softmax_cross_entropy(const Sequence<T>& logits, std::span<const std::vector<Index>> targets,
                                   const CrossEntropyOptions<T>& options, LossPer per) {
   logits.rows.use("softmax_cross_entropy");
@@ -213,6 +228,7 @@ Variable<T> softmax_cross_entropy(const Sequence<T>& logits, std::span<const std
   template Variable<T> pool(const Sequence<T>&, Pool);                                                                \
   template Sequence<T> reverse(const Sequence<T>&);                                                                   \
   template Variable<T> detail::permute_rows(const Variable<T>&, std::span<const Index>);                              \
+  template Variable<T> reduce_loss(const Sequence<T>&, Reduction, LossPer);                                           \
   template Variable<T> softmax_cross_entropy(const Sequence<T>&, std::span<const std::vector<Index>>,                 \
                                              const CrossEntropyOptions<T>&, LossPer);
 UNROLL_INSTANTIATE(float)

@@ -129,6 +129,12 @@ enum class LossPer {
   sequence,  ///< every sequence counts alike: the mean of the means of its steps; those of length 0 do not count
 };
 
+/// One number of any loss a step: `losses.rows` (N, F), such as {squared_error(y.rows, z.rows, {.reduction =
+/// Reduction::none}), y.layout}. LossPer::token: mean or sum of all its elements. LossPer::sequence: mean or sum over
+/// the sequences of the mean over their elements. 0 when there is no step at all. Throws ValueError on Reduction::none.
+template <class T>
+Variable<T> reduce_loss(const Sequence<T>& losses, Reduction reduction = Reduction::mean, LossPer per = LossPer::token);
+
 /// Softmax cross-entropy of logits (N, C) with one class a step, `targets[b][t]`; see the one on Variables.
 template <class T>
 Variable<T> softmax_cross_entropy(const Sequence<T>& logits, std::span<const std::vector<Index>> targets,

@@ -231,6 +231,48 @@ TEST_CASE("softmax_cross_entropy over sequences: per token, per sequence, sums, 
   });
 }
 
+TEST_CASE("reduce_loss: any loss per token and per sequence") {
+  in_both_scopes([] {
+    const auto x = sequence(std::vector<Vector>{{1, 2, 3, 4}, {}, {7, 9}}, 2);
+    CHECK(reduce_loss(x).item() == doctest::Approx(26.0 / 6));
+    CHECK(reduce_loss(x, Reduction::sum).item() == 26);
+    CHECK(reduce_loss(x, Reduction::mean, LossPer::sequence).item() == doctest::Approx((2.5 + 8) / 2));
+    CHECK(reduce_loss(x, Reduction::sum, LossPer::sequence).item() == doctest::Approx(2.5 + 8));
+    CHECK(reduce_loss(ragged({0, 0}), Reduction::mean, LossPer::sequence).item() == 0);
+    CHECK_THROWS_WITH_AS(reduce_loss(x, Reduction::none), "[reduce_loss] Reduction::none; expected mean or sum",
+                         ValueError);
+  });
+  for (const Reduction reduction : {Reduction::mean, Reduction::sum})
+    for (const LossPer per : {LossPer::token, LossPer::sequence})
+      CHECK(gradcheck(
+          [&](auto v) {
+            return reduce_loss(sequence(v, Lengths{2, 0, 3}), reduction, per);
+          },
+          check_input("x", Shape{3, 3, 2}, 5)));
+}
+
+TEST_CASE("no sequences, no steps: every layer gives what is left") {
+  Rng rng(5);
+  using Lstm = Rnn<LSTMCell<double>>;
+  const auto check = [&](const auto& layer) {
+    in_both_scopes([&] {
+      for (const Shape& shape : {Shape{3, 0, 2}, Shape{0, 3, 2}, Shape{0, 0, 2}}) {
+        const auto x = zeros<double>(shape);
+        CHECK(layer(x).dim(1) == shape[1]);
+        CHECK(layer(x).dim(2) == layer.output_size());
+        layer.run(x);
+        CHECK(layer(sequence(x)).rows.shape() == Shape{0, layer.output_size()});
+        CHECK(layer(sequence(x, Lengths(static_cast<std::size_t>(shape[1]), 0))).steps() == 0);
+      }
+    });
+  };
+  check(Lstm(2, 3, rng));
+  check(Bidirectional<Lstm>(2, 3, rng));
+  check(Stack<Bidirectional<Lstm>>(2, 3, rng, {.layers = 2, .link = Link::highway}));
+  check(Pyramid<Lstm>(2, 3, rng));
+  check(Reversed<Lstm>(2, 3, rng));
+}
+
 TEST_CASE("states of all steps are rows of the Sequence") {
   Rng rng(3);
   const Rnn<LSTMCell<double>> layer(2, 3, rng);
