@@ -67,10 +67,6 @@ Variable<T> scores_of(const Linear<T>& score, const Variable<T>& x) {
   return reshape(score(tanh(x)), Shape{x.dim(0)});
 }
 
-std::span<const Index> ids_of(const Index* ids, const Segments& s) {
-  return {ids, static_cast<std::size_t>(s.members)};
-}
-
 }  // namespace
 }  // namespace detail
 
@@ -79,8 +75,7 @@ Attended<T> AdditiveAttention<T>::operator()(Variable<T> queries, const Attentio
                                              std::span<const Index> sources) const {
   const Variable<T> asked = query(queries);
   const Segments* s = detail::attention_segments("AdditiveAttention", memory, asked.dim(0), sources);
-  const Variable<T> keys = s->row ? take_rows(memory.keys, Indices(detail::ids_of(s->row, *s))) : memory.keys;
-  const Variable<T> pairs = take_rows(asked, Indices(detail::ids_of(s->segment, *s))) + keys;
+  const Variable<T> pairs = segment_add(asked, memory.keys, *s);
   return detail::attend(detail::scores_of(score, pairs), memory, s);
 }
 

@@ -44,6 +44,13 @@ void check_rows(const char* op, const char* what, const Node<T>& x, Index rows) 
                      ",F)");
 }
 
+template <class T>
+void check_features(const char* op, const Node<T>& a, const Node<T>& x) {
+  if (a.cols() != x.cols())
+    throw ShapeError(std::string("[") + op + "] a " + a.shape.str() + " has " + std::to_string(a.cols()) +
+                     " features, x " + x.shape.str() + " has " + std::to_string(x.cols()));
+}
+
 Index row_of(const Segments& s, Index p) { return s.row ? s.row[p] : p; }
 
 }  // namespace
@@ -142,9 +149,7 @@ Variable<T> segment_dot(const Variable<T>& a_in, const Variable<T>& x_in, const 
   Tape<T>& tape = *current_tape<T>;
   check_rows(op, "a", *a, segments.count);
   check_rows(op, "x", *x, segments.rows);
-  if (a->cols() != x->cols())
-    throw ShapeError("[segment_dot] a " + a->shape.str() + " has " + std::to_string(a->cols()) + " features, x " +
-                     x->shape.str() + " has " + std::to_string(x->cols()));
+  check_features(op, *a, *x);
   const Segments s = segments;
   const Index cols = x->cols();
   const auto scale = static_cast<T>(scale_in);
@@ -172,11 +177,45 @@ Variable<T> segment_dot(const Variable<T>& a_in, const Variable<T>& x_in, const 
   return tape.handle(y);
 }
 
+template <class T>
+Variable<T> segment_add(const Variable<T>& a_in, const Variable<T>& x_in, const Segments& segments) {
+  const char* op = "segment_add";
+  Node<T>* a = a_in.use(op);
+  Node<T>* x = x_in.use(op);
+  Tape<T>& tape = *current_tape<T>;
+  check_rows(op, "a", *a, segments.count);
+  check_rows(op, "x", *x, segments.rows);
+  check_features(op, *a, *x);
+  const Segments s = segments;
+  const Index cols = x->cols();
+  Node<T>* y = tape.new_node(Shape{s.members, cols}, a->requires_grad || x->requires_grad);
+  for (Index p = 0; p < s.members; ++p) {
+    const T* from_a = a->value + s.segment[p] * a->row_stride;
+    const T* from_x = x->value + row_of(s, p) * x->row_stride;
+    T* to = y->value + p * cols;
+    for (Index c = 0; c < cols; ++c) to[c] = from_a[c] + from_x[c];
+  }
+  if (!y->requires_grad) return tape.handle(y);
+  tape.record([=] {
+    const T* dy = y->arrived();
+    if (!dy) return;
+    const auto& k = detail::kernels<T>();
+    T* da = a->requires_grad ? a->touch_add() : nullptr;
+    T* dx = x->requires_grad ? x->touch_add() : nullptr;
+    for (Index p = 0; p < s.members; ++p) {
+      if (da) k.add_into(da + s.segment[p] * a->row_stride, dy + p * cols, cols);
+      if (dx) k.add_into(dx + row_of(s, p) * x->row_stride, dy + p * cols, cols);
+    }
+  });
+  return tape.handle(y);
+}
+
 #define UNROLL_INSTANTIATE(T)                                                                         \
   template const Segments* make_segments(Tape<T>&, const Indices&, Index);                            \
   template const Segments* make_segments(Tape<T>&, const Indices&, Index, const Indices&, Index);     \
   template Variable<T> segment_softmax(const Variable<T>&, const Segments&);                          \
   template Variable<T> segment_weighted_sum(const Variable<T>&, const Variable<T>&, const Segments&); \
+  template Variable<T> segment_add(const Variable<T>&, const Variable<T>&, const Segments&);          \
   template Variable<T> segment_dot(const Variable<T>&, const Variable<T>&, const Segments&, double);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -46,4 +46,9 @@ Variable<T> segment_weighted_sum(const Variable<T>& weights, const Variable<T>& 
 template <class T>
 Variable<T> segment_dot(const Variable<T>& a, const Variable<T>& x, const Segments& segments, double scale = 1);
 
+/// y_p = a_segment(p) + x_row(p): each segment's vector beside each of its members' rows. a (S, F), x (N, F), y (P, F).
+/// Throws ShapeError when the shapes do not fit the segments or each other.
+template <class T>
+Variable<T> segment_add(const Variable<T>& a, const Variable<T>& x, const Segments& segments);
+
 }  // namespace unroll

@@ -61,6 +61,10 @@ TEST_CASE("gradients of the segment operations, also with rows in several segmen
                  {normal(Shape{4, 5}, 1), normal(Shape{6, 5}, 2)}));
   CHECK(check_op([=](auto v) { return segment_dot(v[0], v[1], *mapped()); },
                  {normal(Shape{4, 5}, 1), normal(Shape{3, 5}, 2)}));
+  CHECK(check_op([=](auto v) { return segment_add(v[0], v[1], *plain()); },
+                 {normal(Shape{4, 5}, 1), normal(Shape{6, 5}, 2)}));
+  CHECK(check_op([=](auto v) { return segment_add(v[0], v[1], *mapped()); },
+                 {normal(Shape{4, 5}, 1), normal(Shape{3, 5}, 2)}));
   // Slices, one operand used twice, and operands that need no gradient.
   const auto constant = [](const Shape& shape) { return input(normal(shape, 9).values, shape); };
   const auto square = [=] { return make_segments(tape_now(), Ids{2, 0, 2, 1}, 3, Ids{0, 1, 2, 2}, 3); };
@@ -71,6 +75,18 @@ TEST_CASE("gradients of the segment operations, also with rows in several segmen
       },
       {normal(Shape{3, 8}, 3)}));
   CHECK(check_op([=](auto v) { return segment_dot(v[0], v[0], *square()); }, {normal(Shape{3, 4}, 3)}));
+  CHECK(check_op([=](auto v) { return segment_add(v[0], v[0], *square()); }, {normal(Shape{3, 4}, 3)}));
+  CHECK(check_op(
+      [=](auto v) {
+        const auto [a, x] = chunk<2>(v[0]);
+        return segment_add(a, x, *square());
+      },
+      {normal(Shape{3, 8}, 3)}));
+  CHECK(check_op(
+      [=](auto v) {
+        return segment_add(v[0], constant(Shape{3, 4}), *square());
+      },
+      {normal(Shape{3, 4}, 4)}));
   CHECK(check_op(
       [=](auto v) {
         return segment_dot(constant(Shape{3, 4}), v[0], *square());
@@ -102,6 +118,8 @@ TEST_CASE("segments that do not fit are errors") {
                        ShapeError);
   CHECK_THROWS_WITH_AS(segment_dot(zeros<double>(Shape{2, 5}), x, s),
                        "[segment_dot] a (2,5) has 5 features, x (3,4) has 4", ShapeError);
+  CHECK_THROWS_WITH_AS(segment_add(zeros<double>(Shape{2, 5}), x, s),
+                       "[segment_add] a (2,5) has 5 features, x (3,4) has 4", ShapeError);
 }
 
 TEST_CASE("scaled dot-product attention: the formula, masks, causality, gradients") {
