@@ -16,11 +16,14 @@
 ///                                                // at once, (N, I) to (N, P); step() then gets (B, P)
 ///     state initial_state(Index batch) const;    // default: zeros (B, output_size()) everywhere
 ///     Variable<T> output(state s) const;         // default: the state, or its first member
+///     state random_state(Index batch, Rng& rng, double deviation) const;  // default: normal numbers everywhere
 ///
 /// A state that is a struct names its members with each(): Variables, std::arrays of them, and such structs.
 /// step() keeps their shapes.
 ///
-/// and a constructor from (input_size, hidden_size, rng), so that wrappers can build it.
+/// and a constructor from (input_size, hidden_size, rng), so that wrappers can build it. Each row of a batch is one
+/// sequence and does not see the others; what step() remembers is in the state and nowhere else. Whether a cell keeps
+/// to that, and its gradients are right, says check_cell (nn/check_cell.hpp).
 
 #include <concepts>
 #include <span>
