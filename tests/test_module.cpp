@@ -107,7 +107,7 @@ TEST_CASE("hyper_parameters: text that reads back as the value") {
   CHECK(hyper_parameters(Everything<float>(rng)) ==
         Pairs{{"count", "3"}, {"rate", "1e-07"}, {"share", "0.1"}, {"on", "true"}, {"mode", "1"}, {"note", "a b"}});
   CHECK(hyper_parameters(Stack<Rnn<LSTMCell<>>>(3, 4, rng, {.layers = 2, .dropout = 0.25})) ==
-        Pairs{{"layers.0.reverse", "false"}, {"layers.1.reverse", "false"}, {"dropout", "0.25"}});
+        Pairs{{"layers.0.reverse", "false"}, {"layers.1.reverse", "false"}, {"dropout", "0.25"}, {"link", "0"}});
 }
 
 TEST_CASE("summary: name, shape, count, total, hyper-parameters, aligned") {

@@ -1,9 +1,14 @@
-// A program outside the source tree: all it knows of unroll is what was installed.
-#include <cstdio>
+// An outside program: one step of training, with what is installed.
 #include <unroll/unroll.hpp>
 
 int main() {
-  const unroll::Shape shape{2, 3};
-  std::printf("unroll %s %s\n", UNROLL_VERSION, shape.str().c_str());
-  return shape.size() == 6 ? 0 : 1;
+  unroll::Rng rng(1);
+  unroll::Rnn<unroll::LSTMCell<>> layer(3, 4, rng);
+  unroll::SGD sgd(unroll::parameters(layer), {.lr = 0.1});
+  unroll::Tape<float> tape;
+  unroll::Recording step(tape);
+  const auto loss = mean(layer(unroll::input(std::vector<float>(30, 1.f), unroll::Shape{5, 2, 3})));
+  tape.backward(loss);
+  sgd.step();
+  return loss.item() == 0;
 }

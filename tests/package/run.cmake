@@ -21,7 +21,7 @@ endfunction()
 file(REMOVE_RECURSE "${work}")
 if(way STREQUAL "subdirectory")
   try_project(add_subdirectory "${outside}/subdirectory" -DBUILD_SHARED_LIBS=ON -DCMAKE_BUILD_TYPE=Debug
-              -DCMAKE_CXX_FLAGS_DEBUG=-O0)
+              -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DUNROLL_COMPILER_KNOWS_AVX2=OFF -DUNROLL_COMPILER_KNOWS_AVX512=OFF)
   return()
 endif()
 
