@@ -139,8 +139,13 @@ Variable<T> input_expression(const E& expression, bool requires_grad) {
   Tape<T>& tape = *current_tape<T>;
   const Shape shape = shape_of("input", expression);
   Node<T>* node = tape.new_node(shape, requires_grad);
-  auto to = xt_view<T, Allocator>(node->value, shape);
-  xt::noalias(to) = expression;
+  if constexpr (E::static_layout == xt::layout_type::row_major && requires { expression.data() + expression.data_offset(); }) {
+    // Its elements lie in order: an assignment of xtensor's would cost a user's file half a second to compile.
+    std::copy_n(expression.data() + expression.data_offset(), shape.size(), node->value);
+  } else {
+    auto to = xt_view<T, Allocator>(node->value, shape);
+    xt::noalias(to) = expression;
+  }
   return tape.handle(node);
 }
 
