@@ -49,6 +49,12 @@ void Node<T>::ensure_memory() {
 
 template <class T>
 Adjoint<T> Node<T>::touch() {
+  if (!base && !parts && !parameter) {  // a tensor by itself, as most are
+    const bool fresh = state != GradState::ready;
+    if (!grad) grad = tape->template allocate<T>(shape.size());
+    state = GradState::ready;
+    return {grad, row_stride, fresh};
+  }
   if (parameter) {
     const bool fresh = !parameter->has_grad;
     parameter->touched_densely();
@@ -103,7 +109,7 @@ void Node<T>::touched_row(Index row) {
 }
 
 template <class T>
-T* Node<T>::arrived() {
+T* Node<T>::find_arrived() {
   if (ready_by_base()) return grad;
   if (base && !part) {
     // Adjoints of a view are those of its base: whatever reached the base reached the view.

@@ -81,9 +81,10 @@ struct Node {
   T* touch_rows();
   void touched_row(Index row);
   /// The finished adjoint, or null when nothing arrived. For the op that made this node, in backward.
-  T* arrived();
+  T* arrived() { return state == GradState::ready && !parameter ? grad : find_arrived(); }
 
  private:
+  T* find_arrived();
   bool ready_by_base();
   bool any_part_arrived() const;
   void ensure_memory();

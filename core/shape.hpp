@@ -61,11 +61,9 @@ class Shape {
   /// `(T,B,F)` as in the messages: `(2,5)`, `(3)`, `()`.
   std::string str() const;
 
-  friend constexpr bool operator==(const Shape& a, const Shape& b) {
-    if (a.rank_ != b.rank_) return false;
-    for (int i = 0; i < a.rank_; ++i)
-      if (a.dims_[i] != b.dims_[i]) return false;
-    return true;
+  friend bool operator==(const Shape& a, const Shape& b) {
+    // Dimensions behind the rank are zero.
+    return a.rank_ == b.rank_ && __builtin_memcmp(a.dims_, b.dims_, sizeof a.dims_) == 0;
   }
 
  private:
