@@ -14,6 +14,10 @@
 #include "unroll/ops/layout.hpp"
 #include "unroll/ops/map.hpp"
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // inlined, g++ 12 sees malloc and free and not the pair
+#endif
+
 namespace {
 
 std::atomic<long> heap_calls{0};
