@@ -20,6 +20,7 @@
 //       --lr 4e-3 --dropout 0.4 --epochs 6          1.47 (3-gram 2.04, 5-gram 1.56)   5.4 min
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <thread>
 
@@ -102,11 +103,12 @@ struct Task {
 
 /// Mean loss over the held-out text, read in streams as in training (but no more than 16: each starts without a past).
 template <class Cell>
-double validate(const CharModel<Cell>& model, Tape<float>& tape, const Task& task, const TrainingStreams& like) {
+double validate(const CharModel<Cell>& model, Tape<float>& tape, const Task& task, const TrainingStreams& like,
+                Index most_chunks = std::numeric_limits<Index>::max()) {
   ValidationStreams streams(task.train_ids.back(), task.held_out_ids, std::min<Index>(like.batch(), 16), like.steps());
   Carry<typename CharModel<Cell>::State> carry;
   double sum = 0;
-  for (Index k = 0; k < streams.chunks(); ++k) {
+  for (Index k = 0; k < std::min(streams.chunks(), most_chunks); ++k) {
     const Chunk& chunk = streams.chunk(k);
     const Evaluation scope(tape);
     const auto loss =
@@ -163,6 +165,7 @@ void run(const Options& o, const Corpus& corpus, MetricsLog& metrics) {
   Progress progress(static_cast<double>(total) * characters, "characters");
   double best_loss = INFINITY;
   Index step = 0;
+  validate(model, tape, task, streams, 1);  // memory does not grow any more once training has begun
   for (Index epoch = 1, best_epoch = 1; epoch <= o.epochs && epoch <= best_epoch + o.patience; ++epoch) {
     for (auto& carry : carries) carry.clear();
     const Index offset = rng.integer(static_cast<Index>(task.train_ids.size()));
