@@ -9,14 +9,12 @@
 
 #include "unroll/core/error.hpp"
 #include "unroll/core/shape.hpp"
+#include "unroll/data/utf8.hpp"
 
 namespace unroll::examples {
 
-/// Code points of a UTF-8 text. `name` stands in the error: DataError `name:line: byte 17 of the file is
-/// 0xff, ...`, thrown where the bytes are not UTF-8 (overlong forms, surrogates and what lies above U+10FFFF
-/// included) or NUL, which no text holds.
-std::u32string decode_utf8(std::string_view bytes, const std::string& name);
-std::string encode_utf8(std::u32string_view text);
+using unroll::decode_utf8;
+using unroll::encode_utf8;
 
 /// What was read.
 struct Corpus {
