@@ -1,5 +1,6 @@
-# Finds what runs the matrix products: oneDNN as unroll::dnnl, a CBLAS as unroll::cblas. Used by the build and by the
-# installed package, with UNROLL_DNNL and UNROLL_BLAS each AUTO (take it if it is there), ON (insist) or OFF.
+# Finds what runs the matrix products, oneDNN as unroll::dnnl and a CBLAS as unroll::cblas, and what opens .npz files,
+# libzip as unroll::zip. Used by the build and by the installed package, with UNROLL_DNNL, UNROLL_BLAS and UNROLL_ZIP each
+# AUTO (take it if it is there), ON (insist) or OFF.
 
 # The value of a `#define NAME value` in a header, or nothing.
 function(unroll_header_define header name result)
@@ -69,5 +70,21 @@ if(UNROLL_BLAS)
     unroll_header_define("${UNROLL_CBLAS_INCLUDE_DIR}/openblas_config.h" OPENBLAS_VERSION UNROLL_CBLAS_VERSION)
   elseif(NOT UNROLL_BLAS STREQUAL "AUTO")
     message(FATAL_ERROR "unroll: a CBLAS was asked for (UNROLL_BLAS) and is not there; on Debian: libopenblas-dev")
+  endif()
+endif()
+
+set(UNROLL_HAVE_ZIP OFF)
+if(UNROLL_ZIP)
+  find_path(UNROLL_ZIP_INCLUDE_DIR zip.h)
+  find_library(UNROLL_ZIP_LIBRARY zip)
+  mark_as_advanced(UNROLL_ZIP_INCLUDE_DIR UNROLL_ZIP_LIBRARY)
+  if(UNROLL_ZIP_INCLUDE_DIR AND UNROLL_ZIP_LIBRARY)
+    set(UNROLL_HAVE_ZIP ON)
+    # Only programs that open an .npz file shall load it, since it brings a cryptography library along.
+    unroll_add_backend(zip "${UNROLL_ZIP_INCLUDE_DIR}"
+                       "-Wl,--push-state,--as-needed,${UNROLL_ZIP_LIBRARY},--pop-state")
+    unroll_header_define("${UNROLL_ZIP_INCLUDE_DIR}/zipconf.h" LIBZIP_VERSION UNROLL_ZIP_VERSION)
+  elseif(NOT UNROLL_ZIP STREQUAL "AUTO")
+    message(FATAL_ERROR "unroll: libzip was asked for (UNROLL_ZIP) and is not there; on Debian: libzip-dev")
   endif()
 endif()

@@ -56,6 +56,8 @@ UNROLL_ERROR_TYPE(NotRecordedError);
 UNROLL_ERROR_TYPE(CopyError);
 /// A file or a text that is not what its reader expects; the message starts with `file:line`.
 UNROLL_ERROR_TYPE(DataError);
+/// A file that cannot be opened, read or written, or whose bytes are not those of its format; the message names it.
+UNROLL_ERROR_TYPE(FileError);
 
 #undef UNROLL_ERROR_TYPE
 
