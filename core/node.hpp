@@ -49,19 +49,19 @@ template <class T>
 struct Node {
   T* value = nullptr;
   T* grad = nullptr;
-  Node* base = nullptr;       // whose adjoint memory this node shares
-  Node* parts = nullptr;      // first of the parts that cover this node
-  Node* next_part = nullptr;  // the next part of the same base
-  Tape<T>* tape = nullptr;
-  ParameterStorage<T>* parameter = nullptr;  // set on leaves
-  void* reused = nullptr;    // what ops/linear.cpp knows of a weight that is used at every time step
-  Index row_stride = 0;
   Shape shape;
   GradState state = GradState::none;
   bool requires_grad = false;
-  bool part = false;
-  bool is_zero = false;  // the value is known to be all zeros (initial states): products with it are skipped
-  std::uint8_t depth = 0;  // of parts within parts: bounded, since what walks them is recursive
+  bool part : 1 = false;
+  bool is_zero : 1 = false;    // the value is known to be all zeros (initial states): products with it are skipped
+  std::uint8_t depth : 5 = 0;  // of parts within parts: bounded, since what walks them is recursive
+  Index row_stride = 0;
+  Node* base = nullptr;                      // whose adjoint memory this node shares
+  Node* parts = nullptr;                     // first of the parts that cover this node
+  Node* next_part = nullptr;                 // the next part of the same base
+  ParameterStorage<T>* parameter = nullptr;  // set on leaves
+  void* reused = nullptr;                    // what ops/linear.cpp knows of a weight that is used at every time step
+  Tape<T>* tape = nullptr;
 
   Index rows() const { return shape.rows(); }
   Index cols() const { return shape.cols(); }

@@ -14,7 +14,7 @@ Shape::Shape(const Index* dims, int rank) : rank_(rank) {
     if (dims[i] < 0 || dims[i] > std::numeric_limits<std::int32_t>::max())
       throw ShapeError("[Shape] dimension " + std::to_string(i) + " is " + std::to_string(dims[i]) +
                        "; expected 0 .. 2147483647");
-    dims_[i] = static_cast<std::int32_t>(dims[i]);
+    dims_[max_rank - rank + i] = static_cast<std::int32_t>(dims[i]);
   }
 }
 
@@ -25,7 +25,7 @@ void Shape::throw_axis(int axis) const {
 
 Shape Shape::with(int axis, Index dim) const {
   Index dims[max_rank];
-  for (int i = 0; i < rank_; ++i) dims[i] = dims_[i];
+  for (int i = 0; i < rank_; ++i) dims[i] = this->dims()[i];
   dims[checked_axis(axis)] = dim;
   return Shape(dims, rank_);
 }
@@ -35,7 +35,7 @@ Shape Shape::without(int axis) const {
   const int skip = checked_axis(axis);
   int n = 0;
   for (int i = 0; i < rank_; ++i)
-    if (i != skip) dims[n++] = dims_[i];
+    if (i != skip) dims[n++] = this->dims()[i];
   return Shape(dims, n);
 }
 
@@ -45,7 +45,7 @@ Shape Shape::insert(int axis, Index dim) const {
   int n = 0;
   for (int i = 0; i <= rank_; ++i) {
     if (i == axis) dims[n++] = dim;
-    if (i < rank_) dims[n++] = dims_[i];
+    if (i < rank_) dims[n++] = this->dims()[i];
   }
   return Shape(dims, n);
 }
@@ -53,7 +53,7 @@ Shape Shape::insert(int axis, Index dim) const {
 Shape Shape::from(int axis) const {
   if (axis < 0 || axis > rank_) throw_axis(axis);
   Index dims[max_rank];
-  for (int i = axis; i < rank_; ++i) dims[i - axis] = dims_[i];
+  for (int i = axis; i < rank_; ++i) dims[i - axis] = this->dims()[i];
   return Shape(dims, rank_ - axis);
 }
 
@@ -61,7 +61,7 @@ std::string Shape::str() const {
   std::string s = "(";
   for (int i = 0; i < rank_; ++i) {
     if (i) s += ',';
-    s += std::to_string(dims_[i]);
+    s += std::to_string(dims()[i]);
   }
   return s + ")";
 }

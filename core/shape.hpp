@@ -28,7 +28,7 @@ class Shape {
 
   constexpr int rank() const { return rank_; }
   /// Dimension `axis`; negative counts from the end, so `shape[-1]` is the last. Throws ShapeError outside the rank.
-  Index operator[](int axis) const { return dims_[checked_axis(axis)]; }
+  Index operator[](int axis) const { return dims()[checked_axis(axis)]; }
   /// `axis` counted from the front, 0 .. rank-1. Throws ShapeError outside the rank.
   int checked_axis(int axis) const {
     const int a = axis < 0 ? axis + rank_ : axis;
@@ -37,17 +37,9 @@ class Shape {
   }
 
   /// Number of elements; 1 for a scalar.
-  constexpr Index size() const {
-    Index n = 1;
-    for (int i = 0; i < rank_; ++i) n *= dims_[i];
-    return n;
-  }
-  constexpr Index cols() const { return rank_ == 0 ? 1 : dims_[rank_ - 1]; }
-  constexpr Index rows() const {
-    Index n = 1;
-    for (int i = 0; i + 1 < rank_; ++i) n *= dims_[i];
-    return n;
-  }
+  constexpr Index size() const { return rows() * cols(); }
+  constexpr Index cols() const { return dims_[max_rank - 1]; }
+  constexpr Index rows() const { return Index{dims_[0]} * dims_[1] * dims_[2]; }
 
   /// This shape with dimension `axis` replaced by `dim`.
   Shape with(int axis, Index dim) const;
@@ -62,14 +54,15 @@ class Shape {
   std::string str() const;
 
   friend bool operator==(const Shape& a, const Shape& b) {
-    // Dimensions behind the rank are zero.
     return a.rank_ == b.rank_ && __builtin_memcmp(a.dims_, b.dims_, sizeof a.dims_) == 0;
   }
 
  private:
   [[noreturn]] void throw_axis(int axis) const;
+  const std::int32_t* dims() const { return dims_ + max_rank - rank_; }
 
-  std::int32_t dims_[max_rank] = {0, 0, 0, 0};
+  // The last dimension stands last and ones stand before the first, so that sizes are products without a loop.
+  std::int32_t dims_[max_rank] = {1, 1, 1, 1};
   std::int32_t rank_ = 0;
 };
 

@@ -151,18 +151,23 @@ void Tape<T>::close() noexcept {
 
 template <class T>
 detail::Node<T>* Tape<T>::bare_node() {
-  ++nodes_;
-  auto* node = new (arena_.allocate(sizeof(Node), 16)) Node;
-  node->tape = this;
-  return node;
+  return node_at(arena_.allocate(sizeof(Node), 16));
 }
 
 template <class T>
 detail::Node<T>* Tape<T>::new_node(const Shape& shape, bool requires_grad) {
   Node* node = frame_.loop ? frame_.loop->place(shape) : nullptr;
   if (!node) {
-    node = bare_node();
-    node->value = allocate<T>(shape.size());
+    const Index size = shape.size();
+    if (size < small_value) {  // beside the node
+      auto* memory = static_cast<std::byte*>(
+          arena_.allocate(sizeof(Node) + static_cast<std::size_t>(size) * sizeof(T), 16));
+      node = node_at(memory);
+      node->value = reinterpret_cast<T*>(memory + sizeof(Node));
+    } else {
+      node = bare_node();
+      node->value = allocate<T>(size);
+    }
     node->shape = shape;
     node->row_stride = shape.cols();
   }
@@ -189,7 +194,7 @@ detail::Node<T>* Tape<T>::new_part(Node* base, bool divisible, T* value, const S
   // A part made in an Evaluation would not outlive it, and its base, perhaps of the Recording around it, would.
   if (divisible && frame_.recording) {
     node->part = true;
-    node->depth = static_cast<std::uint8_t>(base->depth + 1);
+    node->depth = (base->depth + 1) & 31;
     node->next_part = base->parts;
     base->parts = node;
   }

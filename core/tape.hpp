@@ -135,6 +135,10 @@ class Tape : public detail::TapeBase {
     if (!frame_.recording) return;
     auto* r = new (arena_.allocate(sizeof(detail::RecordOf<F>), 16)) detail::RecordOf<F>(backward);
     r->backward = &detail::RecordOf<F>::call;
+    append(r);
+  }
+  /// Puts a record on the tape that the op made itself, in memory of this tape.
+  void append(detail::Record* r) {
     r->previous = frame_.last;
     frame_.last = r;
   }
@@ -155,6 +159,16 @@ class Tape : public detail::TapeBase {
     bool backward_done = false;
   };
 
+  // Values below this many elements lie directly behind their node.
+  static constexpr Index small_value = static_cast<Index>(Arena::alignment / sizeof(T));
+  static_assert(sizeof(Node) % 16 == 0, "what follows a node is aligned to 16 bytes");
+
+  Node* node_at(void* memory) {
+    ++nodes_;
+    auto* node = new (memory) Node;
+    node->tape = this;
+    return node;
+  }
   ParameterStorage<T>* kept_gradient(const std::shared_ptr<ParameterStorage<T>>& parameter);
   void open(bool recording, bool training);
   void close() noexcept;

@@ -1,8 +1,8 @@
 #include "unroll/ops/map.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
-#include <memory>
 #include <string>
 
 #include "unroll/core/error.hpp"
@@ -16,20 +16,26 @@ enum class Operand : std::uint8_t {
   scalar,
 };
 
+// A node and how it is met, in one word: nodes are aligned.
 template <class T>
-struct Input {
-  Node<T>* node;
-  const T* value;  // copies of it, for a scalar
-  Index row_stride;
-  Operand kind;
+class Input {
+ public:
+  Input() = default;
+  Input(Node<T>* node, Operand kind)
+      : word_(reinterpret_cast<std::uintptr_t>(node) | static_cast<std::uintptr_t>(kind)) {}
+  Node<T>* node() const { return reinterpret_cast<Node<T>*>(word_ & ~std::uintptr_t{3}); }
+  Operand kind() const { return static_cast<Operand>(word_ & 3); }
+
+ private:
+  std::uintptr_t word_;
 };
 
 // What backward needs; inputs, outputs and the functor follow in memory, so that a small operation leaves little.
 template <class T>
-struct MapRecord {
-  MapKernels<T> kernels;
-  Index rows, cols;
-  int inputs, outputs;
+struct MapRecord : Record {
+  void (*kernel)(const MapCall<T>&, const void* functor);
+  std::uint8_t inputs, outputs;
+  bool flat;
 
   Input<T>* input() { return reinterpret_cast<Input<T>*>(this + 1); }
   Node<T>** output() { return reinterpret_cast<Node<T>**>(input() + inputs); }
@@ -37,91 +43,114 @@ struct MapRecord {
 };
 
 template <class T>
-void fill_inputs(MapCall<T>& call, const Input<T>* inputs, int count) {
-  for (int i = 0; i < count; ++i) {
-    call.in[i] = inputs[i].value;
-    call.in_row[i] = inputs[i].row_stride;
-    call.in_col[i] = inputs[i].kind == Operand::scalar ? 0 : ~Index{0};
+using ScalarCopies = T[max_map_inputs][map_scalar_copies];
+
+// Small operations are a few instructions each, so the two most common numbers of operands are compiled for
+// themselves: N is the number when known, with one output, or 0.
+template <int N>
+constexpr int known(int count) {
+  return N ? N : count;
+}
+template <int N>
+constexpr int known_outputs(int count) {
+  return N ? 1 : count;
+}
+
+// Everything of a call that forward and backward share. Scalars are copied into `copies`.
+template <int N, class T>
+UNROLL_INLINE void fill_call(MapCall<T>& call, const Input<T>* inputs, int count, const Shape& shape, bool flat,
+                             ScalarCopies<T>& copies) {
+  call.rows = flat ? 1 : shape.rows();
+  call.cols = flat ? shape.size() : shape.cols();
+  for (int i = 0; i < known<N>(count); ++i) {
+    const Node<T>& x = *inputs[i].node();
+    call.in[i] = x.value;
+    call.in_row[i] = x.row_stride;
+    call.in_col[i] = ~Index{0};
+    if (inputs[i].kind() == Operand::full) continue;
+    call.in_row[i] = 0;
+    if (inputs[i].kind() == Operand::vector) continue;
+    std::fill_n(copies[i], map_scalar_copies, x.value[0]);
+    call.in[i] = copies[i];
+    call.in_col[i] = 0;
   }
 }
 
-template <class T>
-void backward(MapRecord<T>& m) {
+template <class T, int N>
+void backward(Record* record) {
+  MapRecord<T>& m = *static_cast<MapRecord<T>*>(record);
   MapCall<T> call;
   bool any = false;
-  for (int k = 0; k < m.outputs; ++k) any |= (call.d_out[k] = m.output()[k]->arrived()) != nullptr;
+  for (int k = 0; k < known_outputs<N>(m.outputs); ++k) any |= (call.d_out[k] = m.output()[k]->arrived()) != nullptr;
   if (!any) return;
-  call.rows = m.rows;
-  call.cols = m.cols;
+  ScalarCopies<T> copies;
   const Input<T>* inputs = m.input();
-  fill_inputs(call, inputs, m.inputs);
-  for (int i = 0; i < m.inputs; ++i) {
+  fill_call<N>(call, inputs, m.inputs, m.output()[0]->shape, m.flat, copies);
+  for (int i = 0; i < known<N>(m.inputs); ++i) {
     call.d_how[i] = MapGrad::none;
     call.d_in[i] = nullptr;
-    Node<T>* x = inputs[i].node;
+    Node<T>* x = inputs[i].node();
     if (!x->requires_grad) continue;
-    if (inputs[i].kind == Operand::full) {
+    if (inputs[i].kind() == Operand::full) {
       const Adjoint<T> a = x->touch();
       call.d_in[i] = a.data;
       call.d_how[i] = a.fresh ? MapGrad::write : MapGrad::add;
     } else {
       call.d_in[i] = x->touch_add();
-      call.d_how[i] = inputs[i].kind == Operand::scalar ? MapGrad::reduce : MapGrad::add;
+      call.d_how[i] = inputs[i].kind() == Operand::scalar ? MapGrad::reduce : MapGrad::add;
     }
   }
-  m.kernels.backward(call, m.functor());
+  m.kernel(call, m.functor());
 }
 
 template <class T>
 [[noreturn]] void throw_shapes(const char* name, const Input<T>* inputs, int count) {
   std::string shapes;
-  for (int i = 0; i < count; ++i) shapes += (i ? ", " : "") + inputs[i].node->shape.str();
+  for (int i = 0; i < count; ++i) shapes += (i ? ", " : "") + inputs[i].node()->shape.str();
   throw ShapeError(std::string("[") + name + "] operands " + shapes +
                    " do not fit; expected one shape for all, vectors of its last dimension, or scalars ()");
 }
 
-}  // namespace
+template <int N, class T>
+void run_map(const char* name, const MapKernels<T>& kernels, const void* functor, std::size_t functor_bytes,
+             const Variable<T>* operands, int count, Variable<T>* outputs, int output_count) {
+  const int input_count = known<N>(count);
+  output_count = known_outputs<N>(output_count);
 
-template <class T>
-void map_on_tape(const char* name, const MapKernels<T>& kernels, const void* functor, std::size_t functor_bytes,
-                 const Variable<T>* operands, int input_count, Variable<T>* outputs, int output_count) {
   Input<T> inputs[max_map_inputs];
-  bool requires_grad = false;
-  Node<T>* widest = nullptr;
+  bool requires_grad = false, alike = true;
+  const Node<T>* widest = operands[0].use(name);
   for (int i = 0; i < input_count; ++i) {
-    Node<T>* x = inputs[i].node = operands[i].use(name);
+    Node<T>* x = operands[i].use(name);
+    inputs[i] = {x, Operand::full};
     requires_grad |= x->requires_grad;
-    if (!widest || x->shape.rank() > widest->shape.rank()) widest = x;
+    alike = alike && x->shape == widest->shape;
+    if (x->shape.rank() > widest->shape.rank()) widest = x;
   }
   Tape<T>& tape = *current_tape<T>;
-  const Shape shape = widest->shape;
-  bool flat = true;  // everything is one run of memory
-  for (int i = 0; i < input_count; ++i) {
-    const Node<T>& x = *inputs[i].node;
-    inputs[i].value = x.value;
-    if (x.shape == shape) {
-      inputs[i].kind = Operand::full;
-      inputs[i].row_stride = x.row_stride;
-      flat = flat && x.contiguous();
-    } else if (x.shape.rank() == 0) {
-      inputs[i].kind = Operand::scalar;
-      inputs[i].row_stride = 0;
-      T* copies = tape.template allocate<T>(map_scalar_copies);
-      std::fill_n(copies, map_scalar_copies, x.value[0]);
-      inputs[i].value = copies;
-    } else if (x.shape.rank() == 1 && shape.rank() > 1 && x.shape[0] == shape[-1]) {
-      inputs[i].kind = Operand::vector;
-      inputs[i].row_stride = 0;
-      flat = false;
-    } else {
-      throw_shapes(name, inputs, input_count);
+  const Shape& shape = widest->shape;
+  if (!alike) {
+    for (int i = 0; i < input_count; ++i) {
+      const Shape& own = inputs[i].node()->shape;
+      if (own == shape) continue;
+      if (own.rank() == 0) {
+        inputs[i] = {inputs[i].node(), Operand::scalar};
+      } else if (own.rank() == 1 && shape.rank() > 1 && own[0] == shape[-1]) {
+        inputs[i] = {inputs[i].node(), Operand::vector};
+      } else {
+        throw_shapes(name, inputs, input_count);
+      }
     }
+  }
+  bool flat = true;  // everything is one run of memory
+  for (int i = 0; i < input_count && flat; ++i) {
+    const Operand kind = inputs[i].kind();
+    flat = kind == Operand::full ? inputs[i].node()->contiguous() : kind == Operand::scalar;
   }
 
   MapCall<T> call;
-  call.rows = flat ? 1 : shape.rows();
-  call.cols = flat ? shape.size() : shape.cols();
-  fill_inputs(call, inputs, input_count);
+  ScalarCopies<T> copies;
+  fill_call<N>(call, inputs, input_count, shape, flat, copies);
   Node<T>* out[max_map_outputs];
   for (int k = 0; k < output_count; ++k) {
     out[k] = tape.new_node(shape, requires_grad);
@@ -132,14 +161,29 @@ void map_on_tape(const char* name, const MapKernels<T>& kernels, const void* fun
   if (!tape.recording() || !requires_grad) return;
 
   const auto in = static_cast<std::size_t>(input_count), outs = static_cast<std::size_t>(output_count);
-  const std::size_t bytes =
-      sizeof(MapRecord<T>) + in * sizeof(Input<T>) + outs * sizeof(Node<T>*) + functor_bytes;
-  auto* m = new (tape.template allocate<std::byte>(static_cast<Index>(bytes)))
-      MapRecord<T>{kernels, call.rows, call.cols, input_count, output_count};
-  std::uninitialized_copy_n(inputs, input_count, m->input());
-  std::uninitialized_copy_n(out, output_count, m->output());
-  std::memcpy(m->functor(), functor, functor_bytes);
-  tape.record([m] { backward(*m); });
+  const std::size_t bytes = sizeof(MapRecord<T>) + in * sizeof(Input<T>) + outs * sizeof(Node<T>*) + functor_bytes;
+  auto* m = new (tape.template allocate<std::byte>(static_cast<Index>(bytes))) MapRecord<T>;
+  m->backward = &backward<T, N>;
+  m->kernel = kernels.backward;
+  m->inputs = static_cast<std::uint8_t>(input_count);
+  m->outputs = static_cast<std::uint8_t>(output_count);
+  m->flat = flat;
+  for (int i = 0; i < input_count; ++i) m->input()[i] = inputs[i];
+  for (int k = 0; k < output_count; ++k) m->output()[k] = out[k];
+  if (functor_bytes > 0) std::memcpy(m->functor(), functor, functor_bytes);
+  tape.append(m);
+}
+
+}  // namespace
+
+template <class T>
+void map_on_tape(const char* name, const MapKernels<T>& kernels, const void* functor, std::size_t functor_bytes,
+                 const Variable<T>* inputs, int input_count, Variable<T>* outputs, int output_count) {
+  const auto run = output_count > 1   ? run_map<0, T>
+                   : input_count == 1 ? run_map<1, T>
+                   : input_count == 2 ? run_map<2, T>
+                                      : run_map<0, T>;
+  run(name, kernels, functor, functor_bytes, inputs, input_count, outputs, output_count);
 }
 
 template void map_on_tape(const char*, const MapKernels<float>&, const void*, std::size_t, const Variable<float>*, int,
