@@ -129,6 +129,14 @@ void Arena::reset() {
   rewind(Mark{});
 }
 
+bool Arena::owns(const void* memory) const {
+  const auto at = reinterpret_cast<std::uintptr_t>(memory);
+  return std::ranges::any_of(blocks_, [at](const Block& b) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(b.data);
+    return at >= begin && at < begin + b.size;
+  });
+}
+
 std::size_t Arena::bytes_used() const {
   if (block_count_ == 0) return 0;
   std::size_t n = static_cast<std::size_t>(next_ - begin_);

@@ -61,6 +61,8 @@ class Arena {
   /// Frees every block.
   void release();
 
+  /// True for memory in one of the blocks.
+  bool owns(const void* memory) const;
   /// Bytes given out and not yet taken back.
   std::size_t bytes_used() const;
   /// Bytes held from the system.

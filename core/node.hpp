@@ -60,7 +60,7 @@ struct Node {
   Node* parts = nullptr;                     // first of the parts that cover this node
   Node* next_part = nullptr;                 // the next part of the same base
   ParameterStorage<T>* parameter = nullptr;  // set on leaves
-  void* reused = nullptr;                    // what ops/linear.cpp knows of a weight that is used at every time step
+  void* reused = nullptr;                    // products with this weight whose gradient waits (ops/linear.cpp)
   Tape<T>* tape = nullptr;
 
   Index rows() const { return shape.rows(); }
@@ -89,6 +89,23 @@ struct Node {
   bool any_part_arrived() const;
   void ensure_memory();
   void zero_grad(const Adjoint<T>& a);
+};
+
+/// The node of a parameter. On the inner tape of a recomputation (core/recompute.hpp) it stands for the leaf of the
+/// tape around it: they share value, gradient, and what has been learned of its uses.
+template <class T>
+struct Leaf : Node<T> {
+  Leaf* around = nullptr;     // that leaf
+  T* transposed = nullptr;    // a copy that ops/linear.cpp made; in the outermost leaf
+  std::uint64_t version = 0;  // of the value that was transposed
+  int uses = 0;               // by products in this recording so far
+  int uses_before = 0;        // those of them that are older than this leaf
+
+  Leaf& outermost() {
+    Leaf* leaf = this;
+    while (leaf->around) leaf = leaf->around;
+    return *leaf;
+  }
 };
 
 /// One recorded op: a function that runs it backward; what it needs follows in memory.

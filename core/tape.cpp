@@ -74,7 +74,8 @@ void TapeBase::claim_thread(const char* scope) {
 void TapeBase::release_thread() { owner_.store(nullptr); }
 
 bool TapeBase::live_in_outer_scope(std::uint64_t serial) const {
-  return std::ranges::find(outer_serials_, serial) != outer_serials_.end() && serial != 0;
+  if (std::ranges::find(outer_serials_, serial) != outer_serials_.end() && serial != 0) return true;
+  return around_ && serial_ != 0 && serial != 0 && around_->live(serial);
 }
 
 void TapeBase::diagnose(const char* op, std::uint64_t serial, const TapeBase* current, bool read) {
@@ -118,6 +119,7 @@ void Tape<T>::open(bool recording, bool training) {
     arena_.reset();
     leaves_.assign(leaves_.size(), LeafSlot{});
     used_.clear();
+    new_leaves_.clear();
     nodes_ = 0;
   } else {
     outer_serials_.push_back(serial_);
@@ -136,6 +138,7 @@ template <class T>
 void Tape<T>::close() noexcept {
   current_tape<T> = frame_.previous_current;
   if (outer_serials_.empty()) {
+    for (; !kept_objects_.empty(); kept_objects_.pop_back()) kept_objects_.back().second(kept_objects_.back().first);
     readable_.store(serial_);
     serial_ = 0;
     arena_.prepare_reset();
@@ -192,7 +195,8 @@ template <class T>
 detail::Node<T>* Tape<T>::new_part(Node* base, bool divisible, T* value, const Shape& shape, Index row_stride) {
   Node* node = new_view(base, value, shape, row_stride);
   // A part made in an Evaluation would not outlive it, and its base, perhaps of the Recording around it, would.
-  if (divisible && frame_.recording) {
+  // Nor may the values of a tape around this one point to it.
+  if (divisible && frame_.recording && base->tape == this) {
     node->part = true;
     node->depth = (base->depth + 1) & 31;
     node->next_part = base->parts;
@@ -230,13 +234,26 @@ detail::Node<T>* Tape<T>::leaf(const Parameter<T>& parameter) {
       slot = find();
     }
   }
-  Node* node = bare_node();
+  ++nodes_;
+  auto* node = new (arena_.allocate(sizeof(detail::Leaf<T>), 16)) detail::Leaf<T>;
+  node->tape = this;
   node->value = storage.value;
   node->shape = storage.shape;
   node->row_stride = storage.shape.cols();
   if (!listed) return node;
   *slot = {&storage, node};
   used_.push_back(parameter.share());  // a module that dies before its tape's scope leaves its values readable
+  if (tape_around_ && frame_.recording) {
+    // Gradients go where the tape around this one collects them: the parameter's, or a shard's own.
+    node->around = static_cast<detail::Leaf<T>*>(tape_around_->leaf(parameter));
+    const std::size_t at = new_leaves_.size();
+    node->uses = node->uses_before = at < known_uses_.size() ? known_uses_[at] : node->around->uses;
+    new_leaves_.push_back(node);
+    node->requires_grad = node->around->requires_grad;
+    node->parameter = node->around->parameter;
+    node->grad = node->around->grad;
+    return node;
+  }
   node->requires_grad = frame_.recording && !storage.frozen;
   if (!node->requires_grad) return node;
   node->parameter = keeps_gradients_ ? kept_gradient(parameter.share()) : &storage;
@@ -287,7 +304,21 @@ void Tape<T>::backward(const Variable<T>& loss) {
     throw NotRecordedError("[backward] no parameter and no differentiable input led to the loss; expected an operation on one");
   frame_.backward_done = true;
   node->touch_add()[0] += T(1);  // adds: the loss may be a parameter with a gradient already
+  run_backward();
+}
+
+template <class T>
+void Tape<T>::run_backward() {
   for (detail::Record* r = frame_.last; r; r = r->previous) r->backward(r);
+}
+
+template <class T>
+Tape<T>& Tape<T>::inner() {
+  if (!inner_) {
+    inner_ = std::make_unique<Tape>();
+    inner_->around_ = inner_->tape_around_ = this;
+  }
+  return *inner_;
 }
 
 template <class T>

@@ -2,11 +2,13 @@
 /// \file
 /// The tape: operations in the order they were recorded, and the scopes in which they may be.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "unroll/core/arena.hpp"
@@ -24,6 +26,11 @@ template <class T>
 class Loop;
 
 namespace detail {
+
+template <class T>
+class ApartRun;
+template <class T>
+bool can_run_apart(Tape<T>& tape);
 
 /// The part of a tape that does not depend on its scalar: who may use it now, and which handles are still good.
 ///
@@ -48,6 +55,7 @@ class TapeBase {
   std::uint64_t next_serial();
   bool live_in_outer_scope(std::uint64_t serial) const;
 
+  const TapeBase* around_ = nullptr;           // whose Variables may be used here too: of an inner tape
   std::uint64_t serial_ = 0;                   // of the innermost open scope; 0 with none open
   std::atomic<std::uint64_t> readable_{0};     // of the last outermost scope, until the next one begins
   std::atomic<const void*> owner_{nullptr};    // the thread whose scopes are open
@@ -97,8 +105,8 @@ class Tape : public detail::TapeBase {
   /// Nodes made since the outermost scope began, those of finished inner scopes included.
   Index nodes() const { return nodes_; }
   /// Bytes in use, and bytes held from the system.
-  std::size_t bytes_used() const { return arena_.bytes_used(); }
-  std::size_t bytes_reserved() const { return arena_.bytes_reserved(); }
+  std::size_t bytes_used() const { return arena_.bytes_used() + (inner_ ? inner_->bytes_used() : 0); }
+  std::size_t bytes_reserved() const { return arena_.bytes_reserved() + (inner_ ? inner_->bytes_reserved() : 0); }
 
   // For Shards ------------------------------------------------------------------------------------------------------
 
@@ -143,11 +151,20 @@ class Tape : public detail::TapeBase {
     frame_.last = r;
   }
   Variable<T> handle(Node* node) { return Variable<T>(node, serial_); }
+  /// Takes an object that backward needs and that cannot simply be forgotten: destroyed when the Recording closes.
+  template <class U>
+  U* keep(U object) {
+    auto* kept = new (arena_.allocate(sizeof(U), std::max<std::size_t>(alignof(U), 16))) U(std::move(object));
+    if constexpr (!std::is_trivially_destructible_v<U>) kept_objects_.emplace_back(kept, &destroy<U>);
+    return kept;
+  }
 
  private:
   template <class, bool>
   friend class Scope;
   friend class Loop<T>;
+  friend class detail::ApartRun<T>;
+  friend bool detail::can_run_apart<T>(Tape&);
 
   struct Frame {
     Arena::Mark mark{};
@@ -170,8 +187,14 @@ class Tape : public detail::TapeBase {
     return node;
   }
   ParameterStorage<T>* kept_gradient(const std::shared_ptr<ParameterStorage<T>>& parameter);
+  template <class U>
+  static void destroy(void* object) {
+    static_cast<U*>(object)->~U();
+  }
   void open(bool recording, bool training);
   void close() noexcept;
+  void run_backward();
+  Tape& inner();
 
   Arena arena_;
   Rng rng_;
@@ -190,6 +213,12 @@ class Tape : public detail::TapeBase {
   std::vector<KeptGradient> kept_;  // in the order of first use
   bool keeps_gradients_ = false;
   Index nodes_ = 0;
+  std::vector<std::pair<void*, void (*)(void*)>> kept_objects_;
+  // For recomputation: see core/recompute.hpp.
+  Tape* tape_around_ = nullptr;              // of an inner tape
+  std::vector<detail::Leaf<T>*> new_leaves_;  // of an inner tape, in the order in which they were made
+  std::span<const int> known_uses_;           // of an inner tape that runs again: their `uses_before`
+  std::unique_ptr<Tape> inner_;
 };
 
 /// A Recording or an Evaluation: see there.

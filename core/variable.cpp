@@ -122,8 +122,27 @@ const Variable<T>* Substitutes<T>::find(const ParameterStorage<T>& parameter) {
   return nullptr;
 }
 
+template <class T>
+SubstituteList<T> Substitutes<T>::visible() {
+  SubstituteList<T> all;
+  for (const Substitutes* s = substitutes<T>; s; s = s->outer_) all.insert(all.end(), s->list_.begin(), s->list_.end());
+  return all;
+}
+
+template <class T>
+SubstitutesAgain<T>::SubstitutesAgain(const SubstituteList<T>* list) : now_(substitutes<T>) {
+  then_.outer_ = nullptr;
+  if (list) then_.list_ = *list;
+}
+template <class T>
+SubstitutesAgain<T>::~SubstitutesAgain() {
+  then_.outer_ = now_;  // what then_ puts back when it goes
+}
+
 template class Substitutes<float>;
 template class Substitutes<double>;
+template class SubstitutesAgain<float>;
+template class SubstitutesAgain<double>;
 
 }  // namespace detail
 

@@ -120,6 +120,9 @@ template <class T>
 Variable<T> full(const Shape& shape, T value);
 namespace detail {
 
+template <class T>
+using SubstituteList = std::vector<std::pair<const ParameterStorage<T>*, Variable<T>>>;
+
 /// While one lives, `use(parameter)` on this thread gives another tensor of its shape in its place: for weights that
 /// are changed for one run (DropConnect). Of several the innermost counts.
 template <class T>
@@ -133,10 +136,30 @@ class Substitutes {
   void add(const Parameter<T>& parameter, const Variable<T>& instead);
   /// What stands in for the parameter, or null.
   static const Variable<T>* find(const ParameterStorage<T>& parameter);
+  /// All that stand in for something now; what counts comes first.
+  static SubstituteList<T> visible();
 
  private:
+  template <class>
+  friend class SubstitutesAgain;
+
   Substitutes* outer_;
-  std::vector<std::pair<const ParameterStorage<T>*, Variable<T>>> list_;
+  SubstituteList<T> list_;
+};
+
+/// While one lives, the given substitutes count and no others: those of an earlier time.
+template <class T>
+class SubstitutesAgain {
+ public:
+  /// Null: none.
+  explicit SubstitutesAgain(const SubstituteList<T>* list);
+  ~SubstitutesAgain();
+  SubstitutesAgain(const SubstitutesAgain&) = delete;
+  SubstitutesAgain& operator=(const SubstitutesAgain&) = delete;
+
+ private:
+  Substitutes<T>* now_;
+  Substitutes<T> then_;
 };
 
 template <class T>

@@ -11,6 +11,7 @@ namespace unroll {
 namespace {
 
 using detail::Adjoint;
+using detail::Leaf;
 using detail::Node;
 
 // Up to this many rows a weight gradient waits for the other steps. Measured with four gates of 128 units:
@@ -22,20 +23,17 @@ constexpr Index deferred_rows = 16;
 // with 32 to 2048 outputs); copying costs what four steps gain.
 constexpr Index transposed_rows = 48;
 
-// What is known of a weight that is used again and again in one recording.
+// The products with one weight whose part of its gradient waits.
 template <class T>
-struct Reused {
+struct Waiting {
   struct Product {
     const T* x;
     const T* dy;
     Index x_stride, rows;
     Product* next;
   };
-  Node<T>* bias;            // whose gradient waits with the weight's
-  Product* last = nullptr;  // products that wait
-  int uses = 0;
-  T* transposed = nullptr;    // (I, O)
-  std::uint64_t version = 0;  // of the value that was transposed
+  Node<T>* bias;  // whose gradient waits with the weight's
+  Product* last = nullptr;
 };
 
 template <class T>
@@ -54,7 +52,7 @@ void weight_gradient(Node<T>* weight, Node<T>* bias, const T* x, Index x_stride,
 // Notes a product for later; joined with its neighbour in time when their rows are adjacent in memory.
 template <class T>
 void defer(Node<T>* weight, const T* x, Index x_stride, const T* dy, Index rows) {
-  auto& all = *static_cast<Reused<T>*>(weight->reused);
+  auto& all = *static_cast<Waiting<T>*>(weight->reused);
   const Index out = weight->shape[0];
   if (auto* p = all.last; p && p->x_stride == x_stride) {
     if (x + rows * x_stride == p->x && dy + rows * out == p->dy) {  // backward meets the steps last to first
@@ -69,46 +67,45 @@ void defer(Node<T>* weight, const T* x, Index x_stride, const T* dy, Index rows)
       return;
     }
   }
-  all.last = new (weight->tape->template allocate<typename Reused<T>::Product>(1))
-      typename Reused<T>::Product{x, dy, x_stride, rows, all.last};
+  all.last = new (weight->tape->template allocate<typename Waiting<T>::Product>(1))
+      typename Waiting<T>::Product{x, dy, x_stride, rows, all.last};
 }
 
 template <class T>
 void flush(Node<T>* weight) {
-  auto& all = *static_cast<Reused<T>*>(weight->reused);
+  auto& all = *static_cast<Waiting<T>*>(weight->reused);
   for (auto* p = all.last; p; p = p->next)
     weight_gradient(weight, all.bias, p->x, p->x_stride, p->dy, p->rows);
   all.last = nullptr;
 }
 
-// What is known of the leaf `weight`, from its first use on; null for anything else. The record that settles
-// the waiting products is older than every use that waits.
+// Notes one more use of the leaf `weight`; null for anything else. The record that settles the waiting products is older
+// than every use that waits.
 template <class T>
-Reused<T>* reuse(Tape<T>& tape, Node<T>* weight, Node<T>* bias) {
+Leaf<T>* note_use(Tape<T>& tape, Node<T>* weight, Node<T>* bias) {
   if (!weight->parameter) return nullptr;
-  if (!weight->reused) {
-    weight->reused = new (tape.template allocate<Reused<T>>(1)) Reused<T>{bias};
+  if (!weight->reused && weight->tape == &tape) {
+    weight->reused = new (tape.template allocate<Waiting<T>>(1)) Waiting<T>{bias};
     tape.record([weight] { flush(weight); });
   }
-  auto* all = static_cast<Reused<T>*>(weight->reused);
-  ++all->uses;
-  return all;
+  auto* leaf = static_cast<Leaf<T>*>(weight);
+  ++leaf->uses;
+  return leaf;
 }
 
 // y (+)= x W^T
 template <class T>
-void forward_product(Tape<T>& tape, const Node<T>* x, const Node<T>* weight, Reused<T>* reused, T* y,
-                     T beta) {
+void forward_product(const Node<T>* x, const Node<T>* weight, Leaf<T>* leaf, T* y, T beta) {
   const Index rows = x->rows(), out = weight->shape[0], in = weight->shape[1];
-  if (reused && reused->uses > 1 && rows > 1 && rows <= transposed_rows) {
+  if (leaf && leaf->uses > 1 && rows > 1 && rows <= transposed_rows) {
+    Leaf<T>& all = leaf->outermost();  // one copy, however many segments of the recording are computed twice
     const std::uint64_t version = weight->parameter->version;
-    if (!reused->transposed || reused->version != version) {
-      if (!reused->transposed) reused->transposed = tape.template allocate<T>(in * out);
-      reused->version = version;
-      transpose_copy(out, in, weight->value, weight->row_stride, reused->transposed, out);
+    if (!all.transposed || all.version != version) {
+      if (!all.transposed) all.transposed = all.tape->template allocate<T>(in * out);
+      all.version = version;
+      transpose_copy(out, in, weight->value, weight->row_stride, all.transposed, out);
     }
-    gemm(Trans::no, Trans::no, rows, out, in, T(1), x->value, x->row_stride, reused->transposed, out, beta, y,
-         out);
+    gemm(Trans::no, Trans::no, rows, out, in, T(1), x->value, x->row_stride, all.transposed, out, beta, y, out);
   } else {
     gemm(Trans::no, Trans::yes, rows, out, in, T(1), x->value, x->row_stride, weight->value,
          weight->row_stride, beta, y, out);
@@ -139,15 +136,16 @@ Variable<T> linear(Variable<T> x_in, Variable<T> weight_in, Variable<T> bias_in)
   Node<T>* y = tape.new_node(x->shape.with(-1, out), requires_grad);
   const Index rows = x->rows();
   if (bias) detail::kernels<T>().copy_rows(y->value, out, bias->value, 0, rows, out);
-  Reused<T>* reused = tape.recording() ? reuse(tape, weight, bias) : nullptr;
+  Leaf<T>* leaf = tape.recording() ? note_use(tape, weight, bias) : nullptr;
   if (!x->is_zero) {
-    forward_product(tape, x, weight, reused, y->value, bias ? T(1) : T(0));
+    forward_product(x, weight, leaf, y->value, bias ? T(1) : T(0));
   } else if (!bias) {
     std::fill_n(y->value, rows * out, T(0));
   }
   if (!y->requires_grad) return tape.handle(y);
 
-  const bool later = reused && rows <= deferred_rows && reused->bias == bias;
+  const bool later = leaf && weight->tape == &tape && rows <= deferred_rows &&
+                     static_cast<Waiting<T>*>(weight->reused)->bias == bias;
   tape.record([x, weight, bias, y, later] {
     const T* dy = y->arrived();
     if (!dy) return;

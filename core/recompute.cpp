@@ -1,0 +1,157 @@
+#include "unroll/core/recompute.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+namespace unroll::detail {
+namespace {
+
+// Whether `again` is what `before` was. The same bits come out wherever products are reproducible; a BLAS that sums in
+// another order each time must not be taken for a function that changed.
+template <class T>
+bool same_values(const Node<T>& before, const Node<T>& again) {
+  const double tolerance = std::sqrt(static_cast<double>(std::numeric_limits<T>::epsilon()));
+  double largest = 0, off = 0;
+  const Index rows = before.rows(), cols = before.cols();
+  for (Index r = 0; r < rows; ++r) {
+    const T *a = before.value + r * before.row_stride, *b = again.value + r * again.row_stride;
+    for (Index c = 0; c < cols; ++c) {
+      if (a[c] == b[c] || (std::isnan(a[c]) && std::isnan(b[c]))) continue;
+      const double difference = std::abs(static_cast<double>(a[c]) - static_cast<double>(b[c]));
+      if (!std::isfinite(difference)) return false;
+      largest = std::max({largest, std::abs(static_cast<double>(a[c])), std::abs(static_cast<double>(b[c]))});
+      off = std::max(off, difference);
+    }
+  }
+  return off <= tolerance * largest;
+}
+
+[[noreturn]] void throw_changed(const std::string& what) {
+  throw ValueError("[recompute] run again in backward, the function gave " + what +
+                   "; expected the same: it must depend only on its arguments and on what stays as it is until "
+                   "backward, not on variables that were assigned since or a generator of its own");
+}
+
+}  // namespace
+
+template <class T>
+struct ApartRun<T>::Again {
+  Tape<T>* around;
+  RunAgain<T> run;
+  const void* call;
+  Rng rng;
+  bool training;
+  std::span<Node<T>* const> copies;
+  std::span<const int> uses;
+  const SubstituteList<T>* substitutes;
+};
+
+template <class T>
+bool can_run_apart(Tape<T>& tape) {
+  return !tape.inner_ || tape.inner_->serial_ == 0;
+}
+
+template <class T>
+ApartRun<T>::ApartRun(Tape<T>& tape) : around_(tape), inner_(tape.inner()), rng_(tape.rng()) {
+  inner_.rng() = rng_;
+  inner_.known_uses_ = {};
+  if (tape.recording()) {
+    recording_.emplace(inner_, RecordingOptions{.training = tape.training()});
+  } else {
+    evaluation_.emplace(inner_, EvaluationOptions{.training = tape.training()});
+  }
+}
+
+template <class T>
+ApartRun<T>::~ApartRun() {
+  around_.rng() = inner_.rng();
+}
+
+template <class T>
+bool ApartRun<T>::owns(const void* memory) const {
+  return inner_.arena_.owns(memory);
+}
+
+template <class T>
+Variable<T> ApartRun<T>::out(const Variable<T>& result) {
+  const Node<T>* from = result.use("recompute");
+  if (from->tape != &inner_) {
+    copies_.push_back(nullptr);
+    return result;
+  }
+  Node<T>* copy = around_.new_node(from->shape, from->requires_grad);
+  for (Index r = 0; r < from->rows(); ++r)
+    std::copy_n(from->value + r * from->row_stride, from->cols(), copy->value + r * copy->row_stride);
+  copy->is_zero = from->is_zero;
+  copies_.push_back(copy);
+  return around_.handle(copy);
+}
+
+template <class T>
+void ApartRun<T>::finish(RunAgain<T> again, const void* call) {
+  if (!recording_) return;
+  const auto& leaves = inner_.new_leaves_;
+  for (const Leaf<T>* leaf : leaves) leaf->around->uses = leaf->uses;
+  if (std::ranges::none_of(copies_, [](const Node<T>* n) { return n && n->requires_grad; })) return;
+
+  auto* uses = around_.template allocate<int>(static_cast<Index>(leaves.size()));
+  std::ranges::transform(leaves, uses, [](const Leaf<T>* leaf) { return leaf->uses_before; });
+  auto* copies = around_.template allocate<Node<T>*>(static_cast<Index>(copies_.size()));
+  std::ranges::copy(copies_, copies);
+  const SubstituteList<T>* substitutes_now = nullptr;
+  if (substitutes<T>) substitutes_now = around_.keep(Substitutes<T>::visible());
+  const Again record{
+      &around_,       again, call, rng_, around_.training(), {copies, copies_.size()}, {uses, leaves.size()},
+      substitutes_now};
+  around_.record([record] { backward(record); });
+}
+
+template <class T>
+void ApartRun<T>::backward(const Again& again) {
+  // Several copies may have gradients; most segments of a loop over time have two, the loss and the state.
+  const auto adjoint = [](Node<T>* copy) { return copy && copy->requires_grad ? copy->arrived() : nullptr; };
+  if (std::ranges::none_of(again.copies, adjoint)) return;
+  Tape<T>& inner = again.around->inner();
+  inner.rng() = again.rng;
+  inner.known_uses_ = again.uses;
+  const Recording<T> recording(inner, {.training = again.training});
+  std::vector<Variable<T>> results;
+  try {
+    const SubstitutesAgain<T> as_before(again.substitutes);
+    again.run(again.call, results);
+  } catch (Error& e) {
+    e.add_context("recompute, running again in backward");
+    throw;
+  }
+  if (results.size() != again.copies.size())
+    throw_changed(std::to_string(results.size()) + " Variables where there were " +
+                  std::to_string(again.copies.size()));
+  for (std::size_t k = 0; k < results.size(); ++k) {
+    const Node<T>* copy = again.copies[k];
+    const Node<T>* result = results[k].use("recompute");
+    if (!copy) continue;
+    const std::string name = "result " + std::to_string(k);
+    if (!(result->shape == copy->shape))
+      throw_changed(name + " of shape " + result->shape.str() + " where it was " + copy->shape.str());
+    if (!same_values(*copy, *result)) throw_changed("other values for " + name + " " + copy->shape.str());
+  }
+  for (std::size_t k = 0; k < results.size(); ++k) {
+    const T* from = adjoint(again.copies[k]);
+    Node<T>* result = results[k].use("recompute");
+    if (!from || !result->requires_grad) continue;
+    const Index stride = again.copies[k]->row_stride;
+    T* to = result->touch_add();
+    for (Index r = 0; r < result->rows(); ++r)
+      for (Index c = 0; c < result->cols(); ++c) to[r * result->row_stride + c] += from[r * stride + c];
+  }
+  inner.run_backward();
+}
+
+template bool can_run_apart(Tape<float>&);
+template bool can_run_apart(Tape<double>&);
+template class ApartRun<float>;
+template class ApartRun<double>;
+
+}  // namespace unroll::detail
