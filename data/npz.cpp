@@ -54,6 +54,7 @@ NpzFile::NpzFile(const std::string& path) : zip_(std::make_unique<Zip>()) {
   const auto refuse = [&](const std::string& why) { throw FileError(zip_->where + why); };
   zip_->file = MappedFile(path);
   const auto bytes = zip_->file.bytes();
+  if (bytes.empty()) refuse("is no zip file: it is empty");  // to libzip that is an archive without members
   ZipError error;
   Source source(zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error.error));
   if (!source) refuse(error.text());
