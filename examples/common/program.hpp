@@ -8,6 +8,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <type_traits>
 
 #include "unroll/core/shape.hpp"
 
@@ -29,6 +30,13 @@ CLI::Validator between(T low, T high) {
         return number && value >= low && value <= high ? "" : "got '" + given + "', expected " + range;
       },
       range);
+}
+
+/// Declares option `name`, a number in low .. high.
+template <class T>
+CLI::Option* add_number(CLI::App& app, const char* name, T& value, std::type_identity_t<T> low,
+                        std::type_identity_t<T> high, const char* help) {
+  return app.add_option(name, value, help)->check(between<T>(low, high))->capture_default_str();
 }
 
 /// printf's text as a string.

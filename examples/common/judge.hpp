@@ -1,0 +1,62 @@
+#pragma once
+/// \file
+/// What a classifier's or a rating model's guesses are worth, and what simpler models reach.
+
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/labelled_items.hpp"
+
+namespace unroll::examples {
+
+/// Of `guesses` (class numbers, or scaled ratings) for `items`: the share of right classes, or the root of the mean
+/// squared error in the labels' own unit.
+double score(const LabelledTask& task, std::span<const EncodedItem> items, std::span<const double> guesses);
+
+/// Share of `test` that a naive Bayes model of pairs of neighbouring code points (borders of the text included) gets
+/// right: p(class) times the product of p(pair | class), counts plus one. For texts.
+double naive_bayes_accuracy(const LabelledTask& task);
+
+/// Ratings of `test` by ridge regression over counts of words (runs of letters and digits, in lower case where they are
+/// ASCII), w = argmin |X w - y|^2 + l |w|^2 by conjugate gradients; l is the best of 0.1, 1, 10 and 100 for a fifth of
+/// the training items that the other four do not see. For texts.
+std::vector<double> ridge_ratings(const LabelledTask& task);
+
+/// Spearman's rank correlation: Pearson's of the ranks, those of equal numbers their mean; 0 where one side is
+/// constant.
+double rank_correlation(std::span<const double> a, std::span<const double> b);
+
+/// How often class `truth` was taken for class `guess`: counts[truth * classes + guess].
+struct ConfusionMatrix {
+  explicit ConfusionMatrix(std::vector<std::string> names)
+      : classes(std::move(names)), counts(classes.size() * classes.size()) {}
+  void add(Index truth, Index guess) {
+    ++counts[static_cast<std::size_t>(truth) * classes.size() + static_cast<std::size_t>(guess)];
+  }
+  /// A table, one line a class, with recall and precision; names and numbers in columns.
+  std::string text() const;
+
+  std::vector<std::string> classes;
+  std::vector<Index> counts;
+};
+
+/// Collects the guesses for the test items of one or several tasks of the same classes.
+class Report {
+ public:
+  /// Several tasks: figures are means over them.
+  explicit Report(std::span<const LabelledTask> tasks);
+  /// Prints what `guesses` for the next task's test items are worth, beside the baselines; the same as figures.
+  nlohmann::json add(std::span<const double> guesses);
+  /// Prints the summary, and draws the confusions or ratings into `plot` if it has a name; the means of the figures.
+  nlohmann::json finish(const std::string& plot) const;
+
+ private:
+  std::span<const LabelledTask> tasks_;
+  std::vector<nlohmann::json> figures_;
+  ConfusionMatrix confusion_;
+  std::vector<double> truths_, ratings_;
+};
+
+}  // namespace unroll::examples
