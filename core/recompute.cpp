@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
 
@@ -28,6 +30,25 @@ bool same_values(const Node<T>& before, const Node<T>& again) {
   return off <= tolerance * largest;
 }
 
+// Throws when a capture points to the stack between the frames `from` and `to`, which grows downwards: to a variable
+// that was there when the function ran first and is gone.
+void check_captures(Captures captures, const void* from, const void* to) {
+  const auto low = reinterpret_cast<std::uintptr_t>(from), high = reinterpret_cast<std::uintptr_t>(to);
+  constexpr std::uintptr_t furthest = std::uintptr_t{1} << 20;  // more is another stack
+  if (low >= high || high - low > furthest) return;
+  for (std::size_t k = 0; k < captures.count; ++k) {
+    std::uintptr_t p;
+    std::memcpy(&p, static_cast<const char*>(captures.at) + k * sizeof p, sizeof p);
+    if (p % alignof(void*) == 0 && p >= low && p < high)
+      throw ValueError(
+          "[recompute] the function to be run again in backward captured by reference a variable of a function that "
+          "has "
+          "returned; expected what it captured by reference to be there until backward: capture such variables by "
+          "value, "
+          "[=] or [x, &model], or pass them as arguments");
+  }
+}
+
 [[noreturn]] void throw_changed(const std::string& what) {
   throw ValueError("[recompute] run again in backward, the function gave " + what +
                    "; expected the same: it must depend only on its arguments and on what stays as it is until "
@@ -46,6 +67,8 @@ struct ApartRun<T>::Again {
   std::span<Node<T>* const> copies;
   std::span<const int> uses;
   const SubstituteList<T>* substitutes;
+  Captures captures;
+  const void* frame;
 };
 
 template <class T>
@@ -54,7 +77,8 @@ bool can_run_apart(Tape<T>& tape) {
 }
 
 template <class T>
-ApartRun<T>::ApartRun(Tape<T>& tape) : around_(tape), inner_(tape.inner()), rng_(tape.rng()) {
+[[gnu::noinline]] ApartRun<T>::ApartRun(Tape<T>& tape)
+    : around_(tape), inner_(tape.inner()), rng_(tape.rng()), frame_(__builtin_frame_address(0)) {
   inner_.rng() = rng_;
   inner_.known_uses_ = {};
   if (tape.recording()) {
@@ -90,7 +114,7 @@ Variable<T> ApartRun<T>::out(const Variable<T>& result) {
 }
 
 template <class T>
-void ApartRun<T>::finish(RunAgain<T> again, const void* call) {
+void ApartRun<T>::finish(RunAgain<T> again, const void* call, Captures captures) {
   if (!recording_) return;
   const auto& leaves = inner_.new_leaves_;
   for (const Leaf<T>* leaf : leaves) leaf->around->uses = leaf->uses;
@@ -103,8 +127,8 @@ void ApartRun<T>::finish(RunAgain<T> again, const void* call) {
   const SubstituteList<T>* substitutes_now = nullptr;
   if (substitutes<T>) substitutes_now = around_.keep(Substitutes<T>::visible());
   const Again record{
-      &around_,       again, call, rng_, around_.training(), {copies, copies_.size()}, {uses, leaves.size()},
-      substitutes_now};
+      &around_,        again,    call,  rng_, around_.training(), {copies, copies_.size()}, {uses, leaves.size()},
+      substitutes_now, captures, frame_};
   around_.record([record] { backward(record); });
 }
 
@@ -113,6 +137,7 @@ void ApartRun<T>::backward(const Again& again) {
   // Several copies may have gradients; most segments of a loop over time have two, the loss and the state.
   const auto adjoint = [](Node<T>* copy) { return copy && copy->requires_grad ? copy->arrived() : nullptr; };
   if (std::ranges::none_of(again.copies, adjoint)) return;
+  check_captures(again.captures, again.frame, again.around->backward_frame_);
   Tape<T>& inner = again.around->inner();
   inner.rng() = again.rng;
   inner.known_uses_ = again.uses;

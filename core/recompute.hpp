@@ -15,6 +15,7 @@
 /// the tape around, and the way their products are computed (a copy of the weight, transposed from the second use on),
 /// so that values are the same bits. An inner tape may have an inner tape: calls nest.
 
+#include <cstddef>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -26,6 +27,12 @@ namespace unroll::detail {
 /// What is run again: calls the function behind `call` and appends the Variables of its result, in order.
 template <class T>
 using RunAgain = void (*)(const void* call, std::vector<Variable<T>>& results);
+
+/// What a lambda captured, as the pointers that it may consist of. None where that cannot be looked at.
+struct Captures {
+  const void* at = nullptr;
+  std::size_t count = 0;
+};
 
 /// True when a function can run on an inner tape of this one now; false when it is running there already.
 template <class T>
@@ -44,8 +51,10 @@ class ApartRun {
   Variable<T> out(const Variable<T>& result);
   /// True when this memory is gone after the run.
   bool owns(const void* memory) const;
-  /// Leaves the record that runs `call` again. Nothing when no result needs a gradient.
-  void finish(RunAgain<T> again, const void* call);
+  /// Leaves the record that runs `call` again. Nothing when no result needs a gradient. `captures`, when they point
+  /// into the frame of a function that has returned by then, are an error of backward's: what lies on the stack between
+  /// here and there belongs to nobody any more.
+  void finish(RunAgain<T> again, const void* call, Captures captures);
 
  private:
   struct Again;
@@ -53,7 +62,8 @@ class ApartRun {
 
   Tape<T>& around_;
   Tape<T>& inner_;
-  Rng rng_;  // as it was before the run
+  Rng rng_;            // as it was before the run
+  const void* frame_;  // below those of all callers
   std::optional<Recording<T>> recording_;
   std::optional<Evaluation<T>> evaluation_;
   std::vector<Node<T>*> copies_;  // null for what is no copy

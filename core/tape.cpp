@@ -308,7 +308,8 @@ void Tape<T>::backward(const Variable<T>& loss) {
 }
 
 template <class T>
-void Tape<T>::run_backward() {
+[[gnu::noinline]] void Tape<T>::run_backward() {
+  backward_frame_ = __builtin_frame_address(0);
   for (detail::Record* r = frame_.last; r; r = r->previous) r->backward(r);
 }
 

@@ -218,6 +218,7 @@ class Tape : public detail::TapeBase {
   Tape* tape_around_ = nullptr;              // of an inner tape
   std::vector<detail::Leaf<T>*> new_leaves_;  // of an inner tape, in the order in which they were made
   std::span<const int> known_uses_;           // of an inner tape that runs again: their `uses_before`
+  const void* backward_frame_ = nullptr;      // below those of all that called backward
   std::unique_ptr<Tape> inner_;
 };
 

@@ -26,10 +26,12 @@ namespace unroll {
 /// cost is one more run forward. Of n blocks of equal size one after the other, each needing m bytes inside and r for
 /// its result, the tape holds n r + m bytes instead of n (r + m).
 ///
-/// \param f          any callable. It runs twice, so what it does beside computing happens twice; it is copied or moved
-///                   in. What it captures by reference must still be there, unchanged, when backward runs: a loop
-///                   passes what it assigns (a state) as argument. Modules are captured by reference. A second run that
-///                   gives another result than the first is an error, not a wrong gradient.
+/// \param f          any callable; copied or moved in. It runs twice, so what it does beside computing happens twice.
+/// What
+///                   it captures by reference (`[&]`) must still be there, unchanged, when backward runs: models and
+///                   data, and the variables of the very function that calls backward. Local variables of a function
+///                   that returns the loss are captured by value, `[=, &model]`, and what a loop assigns (a state) is
+///                   passed as argument. Both mistakes are mostly recognised, and then an error of backward.
 /// \param arguments  of any kind, copied: Variables, states, lists of states, Sequences, numbers.
 /// \return           what f returned, its Variables as ones of the current scope. A Variable; a state, a std::vector,
 ///                   std::array, std::pair or std::tuple of such; a Sequence; what run() of a layer returns; numbers
@@ -40,7 +42,8 @@ namespace unroll {
 /// an Evaluation f runs once, and gives back at its end all memory but its results'.
 ///
 /// Throws NoScopeError with no scope open, and what f throws. backward() throws ValueError when the second run gives
-/// other values, and what f throws then, with "recompute" in front; gradients are incomplete then and must be cleared.
+/// other values or f refers to variables that are gone, and what f throws then, with "recompute" in front; gradients
+/// are incomplete then and must be cleared.
 template <class F, class... Arguments>
 auto recompute(F f, Arguments... arguments) {
   static_assert(std::is_invocable_v<const F&, const Arguments&...>,
@@ -58,7 +61,7 @@ auto recompute(F f, Arguments... arguments) {
   detail::ApartRun<T> run(tape);
   Result result = (*kept)();
   detail::hand_out(run, tape, result);
-  run.finish(&Call::again, kept);
+  run.finish(&Call::again, kept, detail::captures_of(kept->f));
   return result;
 }
 
@@ -113,9 +116,7 @@ auto recompute_over_time(Index steps, State state, F f, RecomputeOptions options
 
   Tape<T>& tape = *current_tape<T>;
   const F* kept = options.recompute && tape.recording() ? tape.keep(std::move(f)) : &f;
-  const auto run_segment = [kept](Index begin, Index end, const Variable<T>& loss, const State& from) {
-    return detail::run_segment(*kept, begin, end, loss, from);
-  };
+  const detail::SegmentRun<T, F, State> run_segment{kept};
   std::pair<Variable<T>, State> sofar{Variable<T>(), std::move(state)};
   for (Index begin = 0; begin < steps; begin += options.segment) {
     const Index end = std::min(begin + options.segment, steps);

@@ -131,6 +131,16 @@ void hand_out(ApartRun<T>& run, Tape<T>& tape, R& result) {
       });
 }
 
+/// Padding may hold anything, but hardly the address of a variable that has just gone.
+template <class F>
+Captures captures_of(const F& f) {
+  if constexpr (std::is_trivially_copyable_v<F> && sizeof(F) % sizeof(void*) == 0) {
+    return {&f, sizeof(F) / sizeof(void*)};
+  } else {
+    return {};
+  }
+}
+
 /// A function and its arguments, to be called again.
 template <class T, class F, class... Arguments>
 struct RecomputedCall {
@@ -183,6 +193,20 @@ std::pair<Variable<T>, State> run_segment(const F& f, Index begin, Index end, Va
     take(f(begin, end, state));
   }
   return {loss, state};
+}
+
+/// Some steps of `f`, as a function to be computed again.
+template <class T, class F, class State>
+struct SegmentRun {
+  const F* f;
+
+  std::pair<Variable<T>, State> operator()(Index begin, Index end, const Variable<T>& loss, const State& from) const {
+    return run_segment(*f, begin, end, loss, from);
+  }
+};
+template <class T, class F, class State>
+Captures captures_of(const SegmentRun<T, F, State>& run) {
+  return captures_of(*run.f);
 }
 
 }  // namespace unroll::detail

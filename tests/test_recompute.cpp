@@ -489,6 +489,37 @@ TEST_CASE("a function that changes is an error, not a wrong gradient") {
                   WrongTapeError);
 }
 
+// Returns a loss whose function refers to variables of its own, as one writes it without thinking.
+[[gnu::noinline]] Var loss_of_locals(const Var& x, const Linear<double>& model, bool by_value) {
+  const Var doubled = x + x;
+  const Index steps = 3;
+  if (by_value) return sum(recompute([&model, doubled](const Var& v) { return model(v * doubled); }, x));
+  return recompute_over_time(steps, x,
+                             [&](Index, const Var& h) {
+                               return std::pair{sum(h), model(h * doubled)};
+                             })
+      .first;
+}
+
+TEST_CASE("a function that refers to what is gone by then") {
+  Rng rng(12);
+  const Linear<double> model(2, 2, rng);
+  Tape<double> tape;
+  for (const bool by_value : {true, false}) {
+    const Recording<double> step(tape);
+    const Var loss = loss_of_locals(input(Numbers{3, 4}, Shape{1, 2}, requires_grad), model, by_value);
+    if (by_value) {
+      CHECK_NOTHROW(tape.backward(loss));
+    } else {
+      CHECK_THROWS_WITH_AS(
+          tape.backward(loss),
+          doctest::Contains("[recompute] the function to be run again in backward captured by reference "
+                            "a variable of a function that has returned"),
+          ValueError);
+    }
+  }
+}
+
 TEST_CASE("evaluations: the same values, the function runs once, its memory is given back") {
   Rng rng(10);
   const LSTMCell<double> cell(inputs, hidden, rng);

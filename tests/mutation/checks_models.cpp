@@ -8,9 +8,13 @@
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/lstm.hpp"
 #include "unroll/nn/pyramid.hpp"
+#include "unroll/nn/recompute.hpp"
 #include "unroll/nn/sequence.hpp"
 #include "unroll/nn/stack.hpp"
+#include "unroll/ops/elementwise.hpp"
+#include "unroll/ops/linear.hpp"
 #include "unroll/ops/losses.hpp"
+#include "unroll/ops/reduce.hpp"
 
 namespace unroll::mutation {
 namespace {
@@ -84,6 +88,38 @@ GradcheckReport language_model() {
       m);
 }
 
+// Segments that are computed again; with dropout, a loss in each, and the input captured.
+GradcheckReport segments() {
+  Rng rng(15);
+  const Stack<Rnn<LSTMCell<double>>> stack(3, 2, rng, {.layers = 2, .dropout = 0.3});
+  return gradcheck(
+      [&](Var x, Var h, Var c) {
+        const std::vector<LSTMState<double>> start{{h, c}, {c, h}};
+        const auto [loss, last] =
+            recompute_over_time(5, start, [&stack, x](Index begin, Index end, const std::vector<LSTMState<double>>& s) {
+              const auto r = stack.run(narrow(x, 0, begin, end - begin), s);
+              return std::pair{sum(r.outputs * r.outputs), r.final_states};
+            });
+        return std::vector{loss, last[0].c, last[1].h};
+      },
+      stack, check_input("x", Shape{5, 2, 3}, 16), check_input("h0", Shape{2, 2}, 17),
+      check_input("c0", Shape{2, 2}, 18));
+}
+
+// Of what is computed again only the second result is used.
+GradcheckReport second_result() {
+  const Weights w(2, 3, 19);
+  return gradcheck(
+      [&](Var x) {
+        const auto both = [&w](const Var& v) {
+          const Var y = linear(v, use(w.weight), use(w.bias));
+          return std::array{y, y * y};
+        };
+        return recompute(both, x)[1];
+      },
+      w, check_input("x", Shape{4, 3}, 20));
+}
+
 }  // namespace
 
 void model_checks(Checks& checks) {
@@ -94,6 +130,8 @@ void model_checks(Checks& checks) {
       {"model/pyramid", pyramid},
       {"model/bidirectional", both_directions},
       {"model/language_model", language_model},
+      {"model/recompute", segments},
+      {"model/recompute_second_result", second_result},
   };
   checks.insert(checks.end(), std::begin(all), std::end(all));
 }
