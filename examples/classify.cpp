@@ -162,7 +162,7 @@ std::vector<double> train(const LabelledTask& task, const Options& o, std::uint6
       const double dev = score(task, task.dev, guess(model, shards.tape(0), task.dev));
       line["dev"] = dev;
       const double error = task.classes.empty() ? dev : 1 - dev;
-      if (error < best_dev) best_dev = error, copy_parameters(model, best);
+      if (error <= best_dev) best_dev = error, copy_parameters(model, best);
     }
     metrics.write(line);
     progress.resume();

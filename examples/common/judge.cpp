@@ -225,7 +225,7 @@ nlohmann::json Report::add(std::span<const double> guesses) {
 }
 
 nlohmann::json Report::finish(const std::string& plot) const {
-  nlohmann::json means;
+  nlohmann::json means = nlohmann::json::object();
   for (const auto& line : figures_)
     for (const auto& [key, value] : line.items())
       means[key] = means.value(key, 0.0) + value.get<double>() / static_cast<double>(figures_.size());
