@@ -3,10 +3,16 @@
 /// States that outlive the Recording that made them.
 
 #include <algorithm>
+#include <cstdint>
+#include <initializer_list>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "unroll/nn/cell.hpp"
+#include "unroll/nn/initial_states.hpp"
+#include "unroll/ops/where.hpp"
 
 namespace unroll {
 
@@ -27,6 +33,10 @@ requires std::is_floating_point_v<T>
 struct ScalarOfState<S<T>> {
   using type = T;
 };
+template <template <class> class S, class Inner>
+requires(!std::is_floating_point_v<Inner> && !requires { typename S<Inner>::scalar; }) struct ScalarOfState<S<Inner>>
+    : ScalarOfState<Inner> {
+};  // BothStates<LSTMState<T>>
 template <class S>
 requires requires { typename S::scalar; }
 struct ScalarOfState<S> {
@@ -40,29 +50,33 @@ struct ScalarOfState<std::vector<S>> : ScalarOfState<S> {};
 /// A state carried from one chunk of a long sequence to the next: truncated back-propagation through time
 /// (Williams and Peng, 1990), streaming, sampling.
 ///
-/// `assign` copies the values out of the scope that made them, into memory of its own; `state` brings them
-/// back as constants of whatever scope is open then. So no gradient passes from one chunk to the one before,
-/// and no graph can grow unseen. From the second assign of the same shapes on nothing is allocated.
+/// `assign` copies the values out of the scope that made them, into memory of its own; `state` brings them back as
+/// constants of whatever scope is open then. So no gradient passes from one chunk to the one before, and no graph can
+/// grow unseen. From the second assign of the same shapes on nothing is allocated.
 ///
-///     Carry<LSTMState<float>> carry;                   // or Carry<std::vector<...>> for the states of a
-///     Stack for (const auto& chunk : chunks) {
+///     Carry<LSTMState<>> carry;  // of a Stack<...>: Carry<std::vector<LSTMState<>>>
+///     for (const auto& chunk : chunks) {
+///       carry.restart(chunk.begins);  // rows of the batch in which a new sequence begins with this chunk
 ///       Recording step(tape);
-///       const auto result = carry.empty() ? rnn.run(x) : rnn.run(x, carry.state());
+///       const auto result = rnn.run(input(chunk.x), carry.state(initial_states(rnn, batch)));
 ///       carry.assign(result.final_state);
 ///       ...
 ///     }
 ///
-/// \tparam State a Variable, a struct of Variables with `each`, or a std::vector of one of these.
+/// What is carried is the state as it was computed, with the weights of before the step that the chunk led to. With the
+/// weights of after it: `refresh`.
+///
+/// \tparam State a Variable, a struct of Variables with `each`, or a std::vector of one of these: what a layer's run()
+/// takes and ends in.
 template <class State>
 class Carry {
  public:
   /// True before the first `assign` and after `clear`.
   bool empty() const { return empty_; }
-  /// Forgets the state: the next chunk starts a new sequence. Keeps the memory.
-  void clear() { empty_ = true; }
+  /// Forgets the state: all sequences begin anew with the next chunk. Keeps the memory.
+  void clear() { empty_ = true, restarts_ = false; }
 
-  /// Copies the values of `state`, which may be read after its Recording ended, until the tape's next scope
-  /// begins.
+  /// Copies the values of `state`, which may be read after its Recording ended, until the tape's next scope begins.
   void assign(const State& state) {
     std::size_t n = 0;
     visit(state, [&](const auto& v) {
@@ -76,20 +90,99 @@ class Carry {
     });
     tensors_.resize(n);
     shell_ = state;
-    empty_ = false;
+    empty_ = restarts_ = false;
   }
 
-  /// The values as constants of the innermost scope. Throws ValueError when there are none, NoScopeError with
-  /// no scope open.
+  /// In these rows of the batch a new sequence begins: their state is zeros from here on, or, with
+  /// `state(initial)`, that of `initial`. The other rows carry on. Until the next `assign`. Changes nothing while
+  /// empty, when all rows begin anew. Throws ValueError for a row that the state does not have; then nothing changed.
+  void restart(std::span<const Index> rows) {
+    if (empty_) return;
+    for (const Tensor& own : tensors_)
+      for (const Index row : rows)
+        if (own.shape.rank() == 0 || row < 0 || row >= own.shape[0])
+          throw ValueError("[Carry] restart of row " + std::to_string(row) + " of a state " + own.shape.str());
+    if (rows.empty() || tensors_.empty()) return;
+    if (!restarts_) begins_.assign(static_cast<std::size_t>(tensors_.front().shape[0]), 0);
+    restarts_ = true;
+    for (const Index row : rows) begins_[static_cast<std::size_t>(row)] = 1;
+    for (Tensor& own : tensors_) {
+      const auto width = static_cast<std::ptrdiff_t>(width_of(own.shape));
+      for (const Index row : rows) std::fill_n(own.values.begin() + row * width, width, T(0));
+    }
+  }
+  void restart(std::initializer_list<Index> rows) { restart(std::span<const Index>(rows.begin(), rows.size())); }
+  /// The same for the rows whose element is true; as many as the batch has. Throws ShapeError when they are not.
+  void restart(const std::vector<bool>& begins) {
+    if (empty_) return;
+    for (const Tensor& own : tensors_)
+      if (own.shape.rank() == 0 || static_cast<Index>(begins.size()) != own.shape[0])
+        throw ShapeError("[Carry] restart with a mask of " + std::to_string(begins.size()) + " rows, the state is " +
+                         own.shape.str());
+    std::vector<Index> rows;
+    for (std::size_t b = 0; b < begins.size(); ++b)
+      if (begins[b]) rows.push_back(static_cast<Index>(b));
+    restart(std::span<const Index>(rows));
+  }
+
+  /// The values as constants of the innermost scope. Throws ValueError when there are none, NoScopeError with no scope
+  /// open.
   const State& state() {
-    if (empty_)
-      throw ValueError("[Carry] state() before any assign(); ask empty() and start from an initial state");
+    if (empty_) throw ValueError("[Carry] state() before any assign(); ask empty() and start from an initial state");
     std::size_t n = 0;
     visit(shell_, [&](auto& v) {
       const Tensor& own = tensors_[n++];
       v = input(std::span<const T>(own.values), own.shape);
     });
     return shell_;
+  }
+
+  /// The same, and `initial` where there is nothing to carry: all of it while empty, and its rows in which a sequence
+  /// begins anew. Gradients pass to those rows of `initial`, so that a start that is learned learns from every sequence
+  /// that begins (TrainableInitialState), and to no other. Throws ShapeError when `initial` has other shapes than what
+  /// is carried.
+  State state(const State& initial) {
+    if (empty_) return initial;
+    std::size_t n = 0;
+    visit(initial, [&](const auto& v) {
+      if (n < tensors_.size() && !(v.shape() == tensors_[n].shape))
+        throw ShapeError("[Carry] an initial state of " + v.shape().str() + " where " + tensors_[n].shape.str() +
+                         " is carried");
+      ++n;
+    });
+    if (n != tensors_.size())
+      throw ShapeError("[Carry] an initial state of " + std::to_string(n) + " tensors where " +
+                       std::to_string(tensors_.size()) + " are carried");
+    State merged = state();
+    if (!restarts_) return merged;
+    std::vector<Variable<T>> starts;
+    visit(initial, [&](const auto& v) { starts.push_back(v); });
+    n = 0;
+    std::vector<std::uint8_t> mask;
+    visit(merged, [&](auto& v) {
+      const Shape shape = v.shape();
+      mask.clear();
+      for (const std::uint8_t begins : begins_)
+        mask.insert(mask.end(), static_cast<std::size_t>(width_of(shape)), begins);
+      v = where(std::span<const std::uint8_t>(mask), starts[n++], v);
+    });
+    return merged;
+  }
+
+  /// Instead of `assign`: carries the state of the chunk as the weights of now make it, after the optimizer's step.
+  /// `run` runs the chunk again, in an Evaluation on `tape`, from what is still carried, and returns its final state:
+  ///
+  ///     { Recording step(tape); ... tape.backward(loss); adam.step(); }
+  ///     carry.refresh(tape, [&] {
+  ///       return rnn.run(input(chunk.x), carry.state(initial_states(rnn, batch))).final_state;
+  ///     });
+  ///
+  /// Costs one more pass forward. Dropout and its kin let everything through, unless `options` say otherwise; they then
+  /// draw anew.
+  template <class Run>
+  void refresh(Tape<typename detail::ScalarOfState<State>::type>& tape, Run&& run, EvaluationOptions options = {}) {
+    const Evaluation<T> scope(tape, options);
+    assign(run());
   }
 
  private:
@@ -115,9 +208,13 @@ class Carry {
     std::vector<T> values;
   };
 
+  /// Numbers of a row: what belongs to one sequence.
+  static Index width_of(const Shape& shape) { return shape.from(1).size(); }
+
   State shell_;  // what state() gives: filled with constants of the scope that asks
   std::vector<Tensor> tensors_;
-  bool empty_ = true;
+  std::vector<std::uint8_t> begins_;  // rows restarted since the last assign, when `restarts_`
+  bool empty_ = true, restarts_ = false;
 };
 
 }  // namespace unroll
