@@ -76,7 +76,7 @@ void LayerProducts::calibrate(const Direction& d) {
     // Ragged batches meet one weight with many numbers of rows: it cannot be packed for each.
     Product& forward = state_.emplace(rows, Product(rows, columns_, hidden_, !ragged_)).first->second;
     const double seconds = ragged_ ? 0.003 : 0.05;
-    const Index calls = std::min<Index>(static_cast<Index>(active_.size()) - 1, rows_ / rows);
+    const Index most = ragged_ ? 8 : static_cast<Index>(active_.size()) - 1, calls = std::min(most, rows_ / rows);
     forward.calibrate_weight(d.hh, d.h.data(), d.gates.data(), calls, rows * hidden_, seconds);
     Product& back = state_back_.emplace(rows, Product(rows, hidden_, columns_, !ragged_)).first->second;
     back.calibrate_weight(d.hh_back, d.dgates.data(), d.dh.data(), calls, rows * columns_, seconds);
