@@ -190,7 +190,8 @@ void check_jacobians(const char* name, const Model& model) {
     for (Index t = from; t < to; ++t) states = step_of(model, narrow(at(problem(), t), 0, sequence, 1), states).second;
     return numbers_of(states);
   };
-  for (const auto& [from, to] : {std::pair<Index, Index>{0, 5}, {2, 5}, {0, 1}, {3, 3}}) {
+  for (const auto& between : {std::pair<Index, Index>{0, 5}, {2, 5}, {0, 1}, {3, 3}}) {
+    const Index from = between.first, to = between.second;
     CAPTURE(from);
     CAPTURE(to);
     const FlowTable jacobian = state_jacobian(model, problem, from, to, sequence);
