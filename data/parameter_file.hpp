@@ -37,9 +37,9 @@ struct LoadOptions {
 };
 
 struct SaveOptions {
-  NameMap names = nullptr;     ///< from the module's names to the file's
-  std::optional<DType> dtype;  ///< F64, F32, F16 or BF16; not set: the module's own scalar
-  Metadata metadata;           ///< strings beside the tensors
+  NameMap names = nullptr;          ///< from the module's names to the file's
+  std::optional<DType> dtype = {};  ///< F64, F32, F16 or BF16; not set: the module's own scalar
+  Metadata metadata = {};           ///< strings beside the tensors
 };
 
 namespace detail {

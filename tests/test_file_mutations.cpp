@@ -1,0 +1,251 @@
+// Files with flipped bits, cut, and with hostile sizes: an error that names the file, or a load whose every tensor is
+// what its shape says. Never a crash, and never an allocation that the file's own size does not pay for.
+
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "temporary_folder.hpp"
+#include "unroll/core/error.hpp"
+#include "unroll/core/random.hpp"
+#include "unroll/data/npy.hpp"
+#include "unroll/data/safetensors.hpp"
+
+namespace {
+std::size_t largest_new = 0;
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNROLL_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNROLL_SANITIZED
+#endif
+#endif
+
+#ifdef UNROLL_SANITIZED
+// AddressSanitizer has its own operator new, and ends the program at a larger allocation, whoever makes it.
+extern "C" const char* __asan_default_options();
+extern "C" const char* __asan_default_options() { return "max_allocation_size_mb=64"; }
+#else
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // inlined, g++ 12 sees malloc and free and not the pair
+#endif
+void* operator new(std::size_t size) {
+  largest_new = std::max(largest_new, size);
+  if (void* p = std::malloc(size ? size : 1)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+#endif
+
+using namespace unroll;
+
+namespace {
+
+constexpr int mutations = 1000;
+constexpr std::size_t largest_allowed = 8 << 20;  // files here have some hundred bytes
+
+std::size_t below(Rng& rng, std::size_t n) { return static_cast<std::size_t>(rng.integer(static_cast<Index>(n))); }
+
+/// Reads everything there is; gives back what any reader of it as float would get.
+using Reader = StateDict<float> (*)(const std::string& path);
+
+StateDict<float> load_safetensors(const std::string& path) {
+  const SafetensorsFile file(path);
+  StateDict<float> all;
+  for (const TensorView& t : file.tensors()) {
+    if (is_float(t.dtype)) all[t.name] = file.read<float>(t.name);
+    if (t.dtype == DType::i64) CHECK(file.read<std::int64_t>(t.name).values.size() * 8 == t.bytes.size());
+    unsigned sum = 0;  // all of it is there to be read
+    for (const std::byte b : t.bytes) sum += static_cast<unsigned>(b);
+    CHECK(sum <= 255 * t.bytes.size());
+  }
+  return all;
+}
+StateDict<float> load_npy(const std::string& path) { return {{"", read_npy<float>(path)}}; }
+
+/// A number where one stands in a text.
+void change_number(std::string& bytes, Rng& rng) {
+  const char* const hostile[] = {"18446744073709551615",
+                                 "9223372036854775807",
+                                 "4611686018427387904",
+                                 "4294967296",
+                                 "2147483648",
+                                 "-1",
+                                 "1e400",
+                                 "0",
+                                 "340282366920938463463374607431768211456",
+                                 "1000000",
+                                 ""};
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i + 1 < bytes.size(); ++i)
+    if (is_digit(bytes[i]) && (i == 0 || !is_digit(bytes[i - 1]))) places.push_back(i);
+  if (places.empty()) return;
+  const std::size_t at = places[below(rng, places.size())];
+  std::size_t end = at;
+  while (end < bytes.size() && is_digit(bytes[end])) ++end;
+  bytes.replace(at, end - at, hostile[below(rng, std::size(hostile))]);
+}
+
+/// A binary size of 2, 4 or 8 bytes, mostly in the first or the last 100 bytes, where the formats have theirs.
+void change_size(std::string& bytes, Rng& rng) {
+  const std::uint64_t size = bytes.size();
+  const std::uint64_t hostile[] = {~0ull,    1ull << 63, ~0ull >> 1,  1ull << 62, 1ull << 32, ~0u,
+                                   1u << 31, ~0u >> 1,   100'000'000, 0xffff,     0x8000,     0,
+                                   size,     size - 1,   size + 1,    size - 8};
+  const std::size_t width = std::size_t{2} << below(rng, 3);
+  if (bytes.size() < width) return;
+  const std::size_t span = std::min<std::size_t>(100, bytes.size() - width + 1);
+  const std::size_t places[] = {below(rng, span), bytes.size() - width - below(rng, span),
+                                below(rng, bytes.size() - width + 1), 0};
+  std::memcpy(bytes.data() + places[below(rng, 4)], &hostile[below(rng, std::size(hostile))], width);
+}
+
+std::string mutated(std::string bytes, Rng& rng) {
+  for (std::size_t n = 1 + below(rng, 3); n > 0 && !bytes.empty(); --n) {
+    switch (below(rng, 7)) {
+      case 0:
+        bytes.resize(below(rng, bytes.size()));
+        break;
+      case 1:
+        change_size(bytes, rng);
+        break;
+      case 2:
+        change_number(bytes, rng);
+        break;
+      case 3:
+        bytes.insert(below(rng, bytes.size() + 1), 1 + below(rng, 9), static_cast<char>(below(rng, 256)));
+        break;
+      case 4:
+        bytes.erase(below(rng, bytes.size()), 1 + below(rng, 9));
+        break;
+      default: {
+        char& c = bytes[below(rng, bytes.size())];
+        c = static_cast<char>(c ^ (1 << below(rng, 8)));
+      }
+    }
+  }
+  return bytes;
+}
+
+struct Outcome {
+  int errors = 0, loads = 0;
+};
+
+Outcome mutate_all(const std::vector<std::string>& originals, Reader read, std::uint64_t seed, bool checksummed) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("file");
+  std::vector<StateDict<float>> whole;
+  for (const std::string& bytes : originals) {
+    put_file(path, bytes);
+    whole.push_back(read(path));
+  }
+  Rng rng(seed);
+  Outcome outcome;
+  for (int i = 0; i < mutations; ++i) {
+    CAPTURE(i);
+    const std::size_t which = below(rng, originals.size());
+    put_file(path, mutated(originals[which], rng));
+    largest_new = 0;
+    try {
+      for (const auto& [name, tensor] : read(path)) {
+        std::size_t size = 1;
+        for (const Index d : tensor.shape) size *= static_cast<std::size_t>(d);
+        CHECK(size == tensor.values.size());
+        if (const auto same = whole[which].find(name); checksummed && same != whole[which].end())
+          CHECK(tensor == same->second);
+      }
+      ++outcome.loads;
+    } catch (const FileError& e) {
+      ++outcome.errors;
+      const std::string_view text = e.what();
+      CHECK(text.find(path) != text.npos);
+      CHECK(text.find("alloc") == text.npos);  // libzip's own "Malloc failure"
+    }
+    CHECK(largest_new <= largest_allowed);
+  }
+  CHECK(outcome.errors + outcome.loads == mutations);
+  MESSAGE(outcome.errors << " errors, " << outcome.loads << " loads");
+  return outcome;
+}
+
+/// malloc() of what is hostile fails, so that libzip's shows.
+void limit_memory() {
+#ifndef UNROLL_SANITIZED
+  rlimit limit{1 << 30, 1 << 30};
+  REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+#endif
+}
+
+StateDict<float> some_tensors() {
+  StateDict<float> tensors = {
+      {"encoder.weight", {{3, 4}, {}}}, {"bias", {{4}, {1, 2, 3, 4}}}, {"none", {{0, 2}, {}}}, {"scalar", {{}, {5}}}};
+  for (int i = 0; i < 12; ++i) tensors["encoder.weight"].values.push_back(static_cast<float>(i) * 0.25f);
+  return tensors;
+}
+
+}  // namespace
+
+TEST_CASE("mutated safetensors files") {
+  limit_memory();
+  const TemporaryFolder folder;
+  const std::string path = folder.file("m");
+  std::vector<std::string> originals;
+  for (const DType dtype : {DType::f32, DType::f64, DType::f16}) {
+    write_safetensors(path, some_tensors(), {{"format", "pt"}}, dtype);
+    originals.push_back(file_bytes(path));
+  }
+  const std::int64_t numbers[] = {1, 2};
+  const TensorView views[] = {{"n", DType::i64, {2}, std::as_bytes(std::span(numbers))},
+                              {"b", DType::u8, {3}, std::as_bytes(std::span(numbers)).first(3)}};
+  write_safetensors(path, views);
+  originals.push_back(file_bytes(path));
+  const Outcome outcome = mutate_all(originals, load_safetensors, 1, false);
+  CHECK(outcome.errors > mutations / 2);
+  CHECK(outcome.loads > 0);
+}
+
+TEST_CASE("mutated npy files") {
+  limit_memory();
+  const TemporaryFolder folder;
+  const std::string path = folder.file("m");
+  std::vector<std::string> originals;
+  write_npy(path, some_tensors()["encoder.weight"]);
+  originals.push_back(file_bytes(path));
+  std::string fortran = originals[0];
+  fortran.replace(fortran.find("False"), 5, "True ");
+  originals.push_back(fortran);
+  std::string version_2 = originals[0];
+  version_2[6] = 2;
+  version_2.insert(10, 2, '\0');
+  originals.push_back(version_2);
+  const Outcome outcome = mutate_all(originals, load_npy, 2, false);
+  CHECK(outcome.errors > mutations / 2);
+  CHECK(outcome.loads > 0);
+}
+
+TEST_CASE("mutated npz files") {
+  limit_memory();
+  const TemporaryFolder folder;
+  const std::string path = folder.file("m");
+  std::vector<std::string> originals;
+  try {
+    for (const bool compress : {false, true}) {
+      write_npz(path, some_tensors(), {.compress = compress});
+      originals.push_back(file_bytes(path));
+    }
+  } catch (const FileError& e) {
+    if (std::string_view(e.what()).find("has no libzip") == std::string_view::npos) throw;
+    MESSAGE("this build has no libzip: .npz is not tested");
+    return;
+  }
+  const Outcome outcome = mutate_all(originals, read_npz<float>, 3, true);
+  CHECK(outcome.errors > mutations / 2);
+  CHECK(outcome.loads > 0);
+}
