@@ -41,31 +41,29 @@ using namespace unroll::examples;
 
 struct Options : TaskOptions {
   std::string cell = "lstm", pool = "attention", metrics, plot;
-  Index layers = 1, hidden = 64, embed = 32, batch = 32, epochs = 20;
+  Index layers = 1, hidden = 64, embed = 32, batch = 32, epochs = 15;
   double lr = 4e-3, dropout = 0.3, noise = 0, weight_decay = 1e-2, clip = 1;
   int threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
 };
 
 template <class Cell>
 struct Classifier {
-  Classifier(const LabelledTask& task, const Options& o, Rng& rng)
-      : layers(task.features > 0 ? task.features : o.embed, o.hidden, rng, {.layers = o.layers, .dropout = o.dropout}),
-        out(layers.output_size(), std::max<Index>(std::ssize(task.classes), 1), rng),
+  Classifier(const LabelledTask& task, const Options& options, Rng& rng)
+      : o(options),
         features(task.features),
-        pool(o.pool),
-        dropout(o.dropout),
-        noise(o.noise) {
-    if (task.features == 0) embed.emplace_back(task.vocabulary.size(), o.embed, rng);
-    if (pool == "attention") attention.emplace_back(layers.output_size(), o.hidden, rng);
+        layers(features > 0 ? features : o.embed, o.hidden, rng, {.layers = o.layers, .dropout = o.dropout}),
+        out(layers.output_size(), std::max<Index>(std::ssize(task.classes), 1), rng) {
+    if (features == 0) embed.emplace_back(task.vocabulary.size(), o.embed, rng);
+    if (o.pool == "attention") attention.emplace_back(layers.output_size(), o.hidden, rng);
   }
 
   /// What there is at every step of the items.
   Sequence<> input_of(const Batch& batch) const {
     Tape<float>& tape = *current_tape<float>;
-    if (features > 0) return sequence<float>(values_of(batch, tape.training() ? noise : 0, tape.rng()), features);
+    if (features > 0) return sequence<float>(values_of(batch, tape.training() ? o.noise : 0, tape.rng()), features);
     const auto ids = ids_of(batch);
     const auto packed = pack_ids(tape, std::span<const std::vector<Index>>(ids));
-    return {unroll::dropout(embed[0](packed.ids), dropout), packed.layout};
+    return {dropout(embed[0](packed.ids), o.dropout), packed.layout};
   }
 
   /// (B, classes) logits, or (B, 1) ratings.
@@ -73,42 +71,25 @@ struct Classifier {
     const auto h = layers.run(input_of(batch));
     const auto& top = layers.layers.back();
     const auto& end = h.final_states.back();
-    const auto s = pool == "attention" ? attention[0](h.outputs)
-                   : pool == "mean"    ? unroll::pool(h.outputs, Pool::mean)
-                   : pool == "max"     ? unroll::pool(h.outputs, Pool::max)
-                                   : concat({output_of(top.fwd.cell, end.fwd), output_of(top.bwd.cell, end.bwd)}, 1);
-    return out(unroll::dropout(s, dropout));
+    const auto s = o.pool == "attention" ? attention[0](h.outputs)
+                   : o.pool == "mean"    ? pool(h.outputs, Pool::mean)
+                   : o.pool == "max"     ? pool(h.outputs, Pool::max)
+                                     : concat({output_of(top.fwd.cell, end.fwd), output_of(top.bwd.cell, end.bwd)}, 1);
+    return out(dropout(s, o.dropout));
   }
 
   void each(auto&& visit) {
     visit("embed", embed), visit("layers", layers), visit("attention", attention), visit("out", out);
-    visit("features", features), visit("pool", pool), visit("dropout", dropout), visit("noise", noise);
+    visit("pool", o.pool), visit("dropout", o.dropout), visit("noise", o.noise);
   }
 
+  Options o;
+  Index features;
   std::vector<Embedding<>> embed;  // one for texts, none for series
   Stack<Bidirectional<Rnn<Cell>>> layers;
   std::vector<AttentionPool<>> attention;  // one, or none
   Linear<> out;
-  Index features;
-  std::string pool;
-  double dropout, noise;
 };
-
-/// The model's guess for each item: a class, or a rating.
-template <class Cell>
-std::vector<double> guess(const Classifier<Cell>& model, Tape<float>& tape, std::span<const EncodedItem> items) {
-  std::vector<double> guesses;
-  for (const Batch& batch : batches_of(items, 64)) {
-    const Evaluation scope(tape);
-    const auto y = model(batch);
-    const auto width = static_cast<std::size_t>(y.dim(-1));
-    for (auto row = y.values(); !row.empty(); row = row.subspan(width)) {
-      const auto best = std::max_element(row.begin(), row.begin() + y.dim(-1)) - row.begin();
-      guesses.push_back(width == 1 ? static_cast<double>(row[0]) : static_cast<double>(best));
-    }
-  }
-  return guesses;
-}
 
 /// Learning rate, as a share of the highest: up over the first twentieth, then down to zero along a cosine.
 double schedule(double done) { return std::min(1.0, 20 * done) * (1 + std::cos(std::numbers::pi * done)) / 2; }
@@ -159,7 +140,7 @@ std::vector<double> train(const LabelledTask& task, const Options& o, std::uint6
     progress.pause();
     nlohmann::json line = {{"epoch", epoch}, {"train_loss", mean_loss}, {"seconds", progress.seconds()}};
     if (!task.dev.empty()) {
-      const double dev = score(task, task.dev, guess(model, shards.tape(0), task.dev));
+      const double dev = score(task, task.dev, guesses_of(model, shards.tape(0), task.dev));
       line["dev"] = dev;
       const double error = task.classes.empty() ? dev : 1 - dev;
       if (error <= best_dev) best_dev = error, copy_parameters(model, best);
@@ -168,7 +149,7 @@ std::vector<double> train(const LabelledTask& task, const Options& o, std::uint6
     progress.resume();
   }
   seconds += progress.seconds();
-  return guess(task.dev.empty() ? model : best, shards.tape(0), task.test);
+  return guesses_of(task.dev.empty() ? model : best, shards.tape(0), task.test);
 }
 
 template <class Cell>

@@ -2,18 +2,36 @@
 /// \file
 /// What a classifier's or a rating model's guesses are worth, and what simpler models reach.
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "common/labelled_items.hpp"
+#include "unroll/core/tape.hpp"
 
 namespace unroll::examples {
 
 /// Of `guesses` (class numbers, or scaled ratings) for `items`: the share of right classes, or the root of the mean
 /// squared error in the labels' own unit.
 double score(const LabelledTask& task, std::span<const EncodedItem> items, std::span<const double> guesses);
+
+/// What a model guesses for each item: the class with the highest of its outputs (B, classes), or the rating (B, 1).
+template <class Model>
+std::vector<double> guesses_of(const Model& model, Tape<float>& tape, std::span<const EncodedItem> items) {
+  std::vector<double> guesses;
+  for (const Batch& batch : batches_of(items, 64)) {
+    const Evaluation scope(tape);
+    const auto y = model(batch);
+    const auto width = static_cast<std::size_t>(y.dim(-1));
+    for (auto row = y.values(); !row.empty(); row = row.subspan(width)) {
+      const auto best = std::max_element(row.begin(), row.begin() + y.dim(-1)) - row.begin();
+      guesses.push_back(width == 1 ? static_cast<double>(row[0]) : static_cast<double>(best));
+    }
+  }
+  return guesses;
+}
 
 /// Share of `test` that a naive Bayes model of pairs of neighbouring code points (borders of the text included) gets
 /// right: p(class) times the product of p(pair | class), counts plus one. For texts.
