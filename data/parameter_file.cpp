@@ -47,18 +47,20 @@ LoadReport load_views(const std::string& where, std::span<const TensorView> view
   for (const TensorView& v : views) by_name.emplace(v.name, &v);
 
   struct Target {
-    std::string name;          // the first of them
-    const TensorView* source;  // the first that the file has
+    std::string name;                    // the first of them
+    const TensorView* source = nullptr;  // the first that fits
+    bool found = false;                  // whether it fits or not
   };
   LoadReport report;
   std::map<ParameterStorage<T>*, Target> targets;
   std::set<const TensorView*> used;
   for (const auto& [name, storage] : names) {
-    Target& target = targets.try_emplace(storage, Target{name, nullptr}).first->second;
+    Target& target = targets.try_emplace(storage, Target{name}).first->second;
     const std::string mapped = options.names ? options.names(name) : name;
     auto found = by_name.find(mapped);
     if (found == by_name.end()) found = by_name.find(name);
     if (found == by_name.end()) continue;
+    target.found = true;
     const TensorView& view = *found->second;
     if (!used.insert(&view).second && target.source != &view) {
       report.mismatched.push_back(quoted(view.name) + " is wanted by more than one parameter, " + quoted(name) +
@@ -73,13 +75,8 @@ LoadReport load_views(const std::string& where, std::span<const TensorView> view
                                   " are one tensor in the module, two different ones here");
     }
   }
-  for (const auto& [storage, target] : targets) {
-    const bool tried = std::ranges::any_of(names, [&](const ParameterName<T>& n) {
-      return n.storage == storage &&
-             (by_name.contains(n.name) || (options.names && by_name.contains(options.names(n.name))));
-    });
-    if (!tried) report.missing.push_back(quoted(target.name));
-  }
+  for (const auto& [storage, target] : targets)
+    if (!target.found) report.missing.push_back(quoted(target.name));
   for (const TensorView& v : views)
     if (!used.contains(&v)) report.unexpected.push_back(quoted(v.name));
   for (auto* list : {&report.missing, &report.unexpected, &report.mismatched}) std::ranges::sort(*list);
