@@ -36,5 +36,6 @@ inline std::string file_bytes(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 inline void put_file(const std::string& path, std::string_view bytes) {
+  std::filesystem::remove(path);  // file systems flush a file that is written over, and tests write thousands
   std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
