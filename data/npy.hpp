@@ -30,6 +30,7 @@ void write_npy(const std::string& path, const PlainTensor<T>& array);
 /// A .npz file, open: arrays by name (`x` for the member `x.npy`), stored or deflated, read when asked for. Throws
 /// FileError on anything that is no such file; a member is unpacked piece by piece, so that one which claims to be
 /// large and is not costs nothing. Needs libzip when the library is built (UNROLL_ZIP); otherwise FileError says so.
+/// One object is for one thread at a time.
 class NpzFile {
  public:
   explicit NpzFile(const std::string& path);

@@ -103,6 +103,8 @@ TEST_CASE("what a header must be") {
   CHECK(error_of("{\"a\":[]}") == "header tensor 'a' is an array; expected an object");
   CHECK(error_of("{\"a\":{}}") == "header tensor 'a' lacks dtype, shape or data_offsets");
   CHECK(error_of("{" + good + "," + good + "}", 8) == "header tensor 'a' is there twice");
+  const std::string escaped = entry("\\u0061", "F32", "[2]", "[8,16]");  // another spelling of the same name
+  CHECK(error_of("{" + good + "," + escaped + "}", 16) == "header tensor 'a' is there twice");
   CHECK(error_of("{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\"}}") == "header tensor 'a' has 'dtype' twice");
   CHECK(error_of("{\"a\":{\"dtype\":3}}") == "header tensor 'a': 'dtype' is or holds a number; expected a string");
   for (const char* shape : {"[-1]", "[1.5]", "[\"2\"]", "[[2]]", "[{}]", "[null]", "[true]", "2", "{}", "[1e3]"}) {
