@@ -55,7 +55,7 @@ class TapeBase {
   std::uint64_t next_serial();
   bool live_in_outer_scope(std::uint64_t serial) const;
 
-  const TapeBase* around_ = nullptr;           // whose Variables may be used here too: of an inner tape
+  const TapeBase* around_ = nullptr;           // of an inner tape: whose Variables may be used here too
   std::uint64_t serial_ = 0;                   // of the innermost open scope; 0 with none open
   std::atomic<std::uint64_t> readable_{0};     // of the last outermost scope, until the next one begins
   std::atomic<const void*> owner_{nullptr};    // the thread whose scopes are open
@@ -104,7 +104,7 @@ class Tape : public detail::TapeBase {
   bool recording() const { return frame_.recording; }
   /// Nodes made since the outermost scope began, those of finished inner scopes included.
   Index nodes() const { return nodes_; }
-  /// Bytes in use, and bytes held from the system.
+  /// Bytes in use, and bytes held from the system; with those of the inner tape that `recompute` runs on.
   std::size_t bytes_used() const { return arena_.bytes_used() + (inner_ ? inner_->bytes_used() : 0); }
   std::size_t bytes_reserved() const { return arena_.bytes_reserved() + (inner_ ? inner_->bytes_reserved() : 0); }
 

@@ -234,6 +234,43 @@ TEST_CASE("weights that are replaced around the function") {
   same(outcome(layer, {Shape{5, 2, inputs}}, f), again);
 }
 
+// A cell whose step is computed again: inside a time loop, whose slabs hold what it was given and what it gives.
+struct ForgetfulCell {
+  using scalar = double;
+  using state = LSTMState<double>;
+  LSTMCell<double> cell;
+  bool again = true;
+  ForgetfulCell(Index in, Index width, Rng& rng) : cell(in, width, rng) {}
+  Index output_size() const { return cell.output_size(); }
+  state step(Var x, state s) const {
+    const auto f = [this](const Var& v, const state& before) {
+      const auto halves = chunk<2>(v, 1);
+      state next = cell.step(project(cell, concat<double>({halves[1], halves[0]}, 1)), before);
+      next.c = narrow(concat<double>({next.c, next.h}, 1), 1, 0, 4);  // rows with gaps
+      return next;
+    };
+    return again ? recompute(f, x, s) : f(x, s);
+  }
+  void each(auto&& visit) { visit("cell", cell); }
+};
+
+TEST_CASE("steps of a layer's own loop") {
+  Rng rng(3);
+  Rnn<ForgetfulCell> rnn(2, 4, rng);
+  const std::vector<Index> lengths = {2, 0, 5, 3};
+  const auto f = [&](const auto& x) {
+    const auto r = rnn.run(sequence(x[0] * x[0], lengths));
+    return sum(r.outputs.rows * r.outputs.rows) + sum(r.final_state.c);
+  };
+  for (const bool reverse : {false, true}) {
+    rnn.reverse = reverse;
+    rnn.cell.again = true;
+    const Outcome again = outcome(rnn, {Shape{5, 4, 2}}, f);
+    rnn.cell.again = false;
+    same(outcome(rnn, {Shape{5, 4, 2}}, f), again);
+  }
+}
+
 TEST_CASE("ragged sequences, made outside and inside") {
   Rng rng(4);
   const Rnn<GRUCell<double>> rnn(inputs, hidden, rng);
