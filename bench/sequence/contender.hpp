@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "problem.hpp"
 
@@ -32,6 +33,9 @@ Contender unroll_labelling(const Labelling& p, bool own_cell, int threads);
 Contender unroll_tagging(const Tagging& p, int threads);
 Contender unroll_sampling(const Labelling& p);
 Contender unroll_chain();
+
+/// A stack of three bidirectional layers, and pyramids of them that join by concat and by mean.
+std::vector<Contender> pyramid_contenders(int threads);
 
 Contender floor_labelling(const Labelling& p, int threads);
 Contender floor_tagging(const Tagging& p, int threads);

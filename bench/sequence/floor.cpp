@@ -4,10 +4,10 @@
 // zero, as in a training that starts from zeros), weight gradients as one over time, no gradient for the input data.
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <map>
 
+#include "clock.hpp"
 #include "contender.hpp"
 #include "products.hpp"
 #include "unroll/core/shards.hpp"
@@ -156,12 +156,6 @@ void show(const std::string& what, const FloorRun& run) {
   if (show_products) std::printf("  products of %s:\n%s", what.c_str(), run.text().c_str());
 }
 
-double seconds(const std::function<void()>& f) {
-  const auto begin = std::chrono::steady_clock::now();
-  f();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
 /// `make(part, parts)`: the floor of a part of the batch. Of several threads the libraries' own and parts of the batch
 /// on a thread each are tried, and the faster is taken.
 template <class Make>
@@ -198,8 +192,8 @@ Contender floor_of(const Make& make, int threads, Index batch) {
   }
   double least[2] = {1e30, 1e30};
   for (int i = 0; i < 4; ++i) {
-    least[0] = std::min(least[0], seconds(whole));
-    least[1] = std::min(least[1], seconds(parted));
+    least[0] = std::min(least[0], seconds_of(whole));
+    least[1] = std::min(least[1], seconds_of(parted));
   }
   return {"floor", least[0] < least[1] ? whole : parted, {}};
 }

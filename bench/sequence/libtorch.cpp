@@ -7,8 +7,8 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 
+#include "clock.hpp"
 #include "products.hpp"
 
 namespace {
@@ -152,9 +152,7 @@ bench::Contender contender(const Problem& p, int threads) {
     if (threads == 1) break;
     Run trial(p, choice);
     for (int i = 0; i < 4; ++i) {
-      const auto begin = std::chrono::steady_clock::now();
-      trial.step();
-      const double passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      const double passed = bench::seconds_of([&] { trial.step(); });
       if (i > 0 && passed < least) least = passed, best = choice;
     }
   }

@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <thread>
 
+#include "clock.hpp"
 #include "measure.hpp"
 #include "report.hpp"
+#include "studies.hpp"
 #include "unroll/core/gemm.hpp"
 
 namespace {
@@ -20,6 +22,9 @@ struct Options {
   bool quick = false, products = false;
   int repeats = 21;
   std::string json;
+  std::vector<std::string> memory;
+  std::vector<Index> size;
+  bool long_sequences = false;
 };
 
 struct Session {
@@ -95,6 +100,20 @@ void others(Session& session, int threads) {
   }
 }
 
+std::vector<std::string> labelling_names() {
+  std::vector<std::string> names;
+  for (const char* workload : {"W1:", "W2:", "W3:", "W4:"})
+    for (const Size& size : sizes) names.push_back(std::string(workload) + size.name);
+  return names;
+}
+
+/// Of a labelling workload and a size, W1:XS to W4:XL.
+void memory(const std::string& which) {
+  for (const Size& size : sizes)
+    for (int w = 1; w <= 4; ++w)
+      if (which == "W" + std::to_string(w) + ":" + size.name) memory_study(size, w <= 2 ? tanh_rnn : lstm, w % 2 == 1);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -111,9 +130,18 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1024));
   app.add_option("--repeats", o.repeats, "repeats, each of all contenders in turn")->check(CLI::Range(1, 100000));
   app.add_flag("--quick", o.quick, "fewer repeats, no XL: under a minute");
+  app.add_flag("--cpu-time", cpu_time, "time on the processor instead of the wall's: on a busy machine, one thread");
   app.add_flag("--products", o.products, "also print the products of the floor, and who is fastest at each");
+  app.add_option("--size", o.size, "a size of your own, called own: B T I H O")
+      ->expected(5)
+      ->check(CLI::PositiveNumber);
+  app.add_option("--memory", o.memory, "peak memory of a workload and size, such as W4:L (repeatable)")
+      ->take_all()
+      ->check(CLI::IsMember(labelling_names()));
+  app.add_flag("--long", o.long_sequences, "time per step per T from T = 100 to 10,000");
   app.add_option("--json", o.json, "write the rows to this file as well");
   CLI11_PARSE(app, argc, argv);
+  if (cpu_time) o.threads = {1};
   if (o.threads.empty()) {
     o.threads = {1};
     if (const auto cores = static_cast<int>(std::thread::hardware_concurrency()); cores > 1) o.threads.push_back(cores);
@@ -121,12 +149,18 @@ int main(int argc, char** argv) {
   session.effort = {o.repeats, o.quick ? 0.4 : 1e30};
   std::printf("unroll: %s\n%s%s%s", unroll::gemm_description().c_str(), floor_versions().c_str(),
               torch_version().c_str(), onednn_version().c_str());
-  if (o.products) show_products = true;
+  show_products = o.products;
+  for (const std::string& which : o.memory) memory(which);
+  if (o.long_sequences) long_study(session.effort);
+  if ((o.long_sequences || !o.memory.empty()) && o.only.empty()) return 0;
+  std::vector<Size> all(std::begin(sizes), std::end(sizes));
+  if (!o.size.empty()) all.push_back({"own", o.size[0], o.size[1], o.size[2], o.size[3], o.size[4]});
   print_head();
   for (const int threads : o.threads) {
     for (const Cell cell : {tanh_rnn, lstm})
-      for (const Size& size : sizes) labelling(session, size, cell, threads);
+      for (const Size& size : all) labelling(session, size, cell, threads);
     others(session, threads);
+    if (session.wanted("pyramid", "")) pyramid_study(threads, session.effort);
   }
   if (!o.json.empty()) write_json(o.json, session.rows);
   return session.right ? 0 : 1;

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <thread>
 
+#include "clock.hpp"
+
 namespace bench {
 namespace {
 
@@ -13,9 +15,10 @@ constexpr int checked_steps = 4;
 constexpr double tolerance = 1e-4, sample_seconds = 2e-3;
 
 double seconds(const Contender& c, int calls) {
-  const auto begin = std::chrono::steady_clock::now();
-  for (int i = 0; i < calls; ++i) c.step();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / calls;
+  return seconds_of([&] {
+           for (int i = 0; i < calls; ++i) c.step();
+         }) /
+         calls;
 }
 
 }  // namespace
@@ -64,10 +67,9 @@ void measure(std::vector<Entrant>& entrants, const Effort& effort, bool pause) {
     const double once = seconds(e.contender, 1);
     e.calls = once < sample_seconds ? static_cast<int>(std::ceil(sample_seconds / std::max(once, 1e-7))) : 1;
   }
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = now();
   for (int r = 0; r < effort.repeats; ++r) {
-    if (r >= 3 && std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() > effort.seconds)
-      break;
+    if (r >= 3 && now() - begin > effort.seconds) break;
     for (Entrant& e : entrants) {
       if (!e.runs()) continue;
       // Threads of OpenMP and of the BLAS spin for a while after their last piece of work.

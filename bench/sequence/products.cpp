@@ -3,12 +3,12 @@
 #include <dlfcn.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
 
+#include "clock.hpp"
 #include "unroll/core/random.hpp"
 
 #ifdef BENCH_CBLAS
@@ -136,18 +136,15 @@ void Product::leave_out_wrong_ones() {
 }
 
 void Product::calibrate(const std::function<void(const Run&)>& use, double seconds) {
-  using Clock = std::chrono::steady_clock;
   leave_out_wrong_ones();
-  const auto begin = Clock::now();
+  const double begin = now();
   for (int round = 0; round < 20; ++round) {
     for (Candidate& c : candidates_) {
-      const auto start = Clock::now();
-      use(c.run);
-      c.seconds = std::min(c.seconds, std::chrono::duration<double>(Clock::now() - start).count());
+      c.seconds = std::min(c.seconds, seconds_of([&] { use(c.run); }));
     }
     std::sort(candidates_.begin(), candidates_.end(),
               [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
-    const double passed = std::chrono::duration<double>(Clock::now() - begin).count();
+    const double passed = now() - begin;
     if (round == 0) continue;  // the first may have made memory and code
     std::erase_if(candidates_, [least = candidates_.at(0).seconds](const auto& c) { return c.seconds > 1.3 * least; });
     if (passed > seconds && (round >= 2 || passed > 10 * seconds)) break;

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "contender.hpp"
-#include "unroll/core/shards.hpp"
+#include "trainer.hpp"
 #include "unroll/nn/bidirectional.hpp"
 #include "unroll/nn/carry.hpp"
 #include "unroll/nn/linear.hpp"
@@ -12,11 +12,11 @@
 #include "unroll/nn/rnn_cell.hpp"
 #include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/reduce.hpp"
-#include "unroll/optim/sgd.hpp"
 
 namespace {
 
 using namespace unroll;
+using bench::Trainer;
 
 // ---- a user's cells ------------------------------------------------------------------------------------------------
 
@@ -75,45 +75,6 @@ void set(Own& cell, const bench::LayerWeights& w) {
 }
 
 // ---- training ------------------------------------------------------------------------------------------------------
-
-/// One tape, or several shards of the batch with a tape each.
-template <class Model>
-class Trainer {
- public:
-  Trainer(Model& model, double lr, int threads) : parameters_(parameters(model)), sgd_(parameters_, {.lr = lr}) {
-    if (threads > 1) shards_ = std::make_unique<Shards<float>>(threads);
-  }
-  int shards() const { return shards_ ? shards_->count() : 1; }
-
-  /// `loss(shard)`: the loss of a shard's part of the batch.
-  template <class Loss>
-  double step(const Loss& loss) {
-    double value = 0;
-    if (shards_) {
-      value = shards_->step([&](Tape<float>&, int shard) { return loss(shard); });
-    } else {
-      const Recording recording(tape_);
-      const Variable<float> l = loss(0);
-      tape_.backward(l);
-      value = static_cast<double>(l.item());
-    }
-    sgd_.step();
-    return value;
-  }
-  std::size_t bytes() const {
-    std::size_t n = shards_ ? 0 : tape_.bytes_reserved();
-    for (int i = 0; shards_ && i < shards_->count(); ++i) n += shards_->tape(i).bytes_reserved();
-    for (const auto& p : parameters_)
-      n += static_cast<std::size_t>(p.storage->shape.size()) * sizeof(float) * (p.storage->grad ? 2 : 1);
-    return n;
-  }
-
- private:
-  Tape<float> tape_;
-  std::unique_ptr<Shards<float>> shards_;
-  ParameterList<float> parameters_;
-  SGD<float> sgd_;
-};
 
 template <class Cell>
 struct Labeller {
