@@ -74,6 +74,15 @@ Variable<T> last(const Sequence<T>& x);
 /// (B, F): sum, mean or maximum over the steps of each sequence, zeros for one of length 0.
 template <class T>
 Variable<T> pool(const Sequence<T>& x, Pool kind);
+/// The same of a tensor (T, B, F), whose sequences are all of length T.
+template <class T>
+Variable<T> last(const Variable<T>& x) {
+  return last(sequence(x));
+}
+template <class T>
+Variable<T> pool(const Variable<T>& x, Pool kind) {
+  return pool(sequence(x), kind);
+}
 /// Every sequence from its last step to its first.
 template <class T>
 Sequence<T> reverse(const Sequence<T>& x);
