@@ -9,13 +9,18 @@
 //
 // With --regress a label is a number, guessed by V s + c; loss: the mean of the squared error.
 //
-//     classify                                   judgements made by a grammar: is "nobody would call the cake bad"
-//     praise? classify --regress                         the same, rated classify --data reviews.tsv lines `label TAB
-//     text`: nine tenths to learn from, one to be judged by classify --data names --splits 5           a folder, one
-//     file a class, an item a line; mean of five such partings classify --train a.ts --test b.ts          series in
-//     sktime's format; --dev c.ts or --dev-share to choose by
+//     classify                            sentences made by a grammar: is "nobody would call the cake bad" praise?
+//     classify --regress                  the same, rated
+//     classify --data reviews.tsv         lines `label TAB text`: nine tenths to learn from, one to be judged by
+//     classify --data names --splits 5    a folder, one file a class, an item a line; mean of five such partings
+//     classify --train a.ts --test b.ts   series in sktime's format; --dev c.ts or --dev-share to choose by
 //
 // Beside it stands what needs no order: naive Bayes over pairs of characters, or ridge regression over counts of words.
+// To expect, and the time on two cores:
+//
+//     no arguments            99 % of sentences about things that training never names (naive Bayes 49 %)       10 s
+//     --regress               rank correlation 0.99, root mean square error 0.14 (ridge 0.53, 0.86)             10 s
+//     Japanese vowels (UCI), --pool max --noise 0.5 --epochs 60         98 % (median of five seeds)              2 s
 
 #include <cmath>
 #include <numbers>
@@ -112,20 +117,18 @@ std::vector<double> train(const LabelledTask& task, const Options& o, std::uint6
   Classifier<Cell> model(task, o, rng), best = clone(model);
   AdamW<float> adam(parameters(model), {.lr = o.lr, .weight_decay = o.weight_decay});
   Shards<float> shards(o.threads, rng.next());
-  print("%zu items to learn from, %zu to choose by, %zu to be judged by; %s, parameters %d", task.train.size(),
-        task.dev.size(), task.test.size(), o.cell.c_str(), static_cast<int>(parameter_count(model)));
+  print("%s; %s, parameters %d", task.sizes().c_str(), o.cell.c_str(), static_cast<int>(parameter_count(model)));
   const auto count = static_cast<Index>(task.train.size());
   const auto total = static_cast<double>(o.epochs * count);
   Progress progress(total, "items");
-  double best_dev = INFINITY, done = 0;
+  double best_error = INFINITY, done = 0;
   for (Index epoch = 1; epoch <= o.epochs && !interrupted(); ++epoch) {
     const auto order = rng.permutation(count);
     double mean_loss = 0;
     for (const Batch& batch : batches_of(task.train, o.batch, order)) {
-      const auto cuts = cut_by_work(steps_of(batch), shards.count());
+      const auto shares = shares_of(batch, shards.count());
       const double loss = shards.step([&](Tape<float>&, int shard) {
-        const auto cut = cuts.begin() + shard;
-        const Batch share(batch.begin() + cut[0], batch.begin() + cut[1]);
+        const Batch& share = shares[static_cast<std::size_t>(shard)];
         return share.empty() ? Variable<>() : loss_of(model, share, batch.size());
       });
       if (!std::isfinite(loss)) throw ValueError("the loss is not a finite number; a lower --lr may help");
@@ -140,10 +143,9 @@ std::vector<double> train(const LabelledTask& task, const Options& o, std::uint6
     progress.pause();
     nlohmann::json line = {{"epoch", epoch}, {"train_loss", mean_loss}, {"seconds", progress.seconds()}};
     if (!task.dev.empty()) {
-      const double dev = score(task, task.dev, guesses_of(model, shards.tape(0), task.dev));
-      line["dev"] = dev;
-      const double error = task.classes.empty() ? dev : 1 - dev;
-      if (error <= best_dev) best_dev = error, copy_parameters(model, best);
+      const double error = error_of(task, task.dev, guesses_of(model, shards.tape(0), task.dev));
+      if (error <= best_error) best_error = error, copy_parameters(model, best);
+      line["dev_error"] = error;
     }
     metrics.write(line);
     progress.resume();

@@ -46,7 +46,7 @@ TEST_CASE("ratings are scaled, errors are in their own unit") {
   const LabelledTask task(train, {}, train, {}, true);
   CHECK(task.rating_mean == doctest::Approx(20));
   CHECK(task.train[1].rating == 0);
-  CHECK(score(task, task.test, std::vector<double>(3, 0)) == doctest::Approx(std::sqrt(200.0 / 3)));
+  CHECK(error_of(task, task.test, std::vector<double>(3, 0)) == doctest::Approx(std::sqrt(200.0 / 3)));
   const auto ridge = ridge_ratings(task);
   CHECK(ridge[0] < ridge[1]);
   CHECK(ridge[1] < ridge[2]);

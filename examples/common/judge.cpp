@@ -11,15 +11,15 @@
 
 namespace unroll::examples {
 
-double score(const LabelledTask& task, std::span<const EncodedItem> items, std::span<const double> guesses) {
-  double right = 0, squares = 0;
+double error_of(const LabelledTask& task, std::span<const EncodedItem> items, std::span<const double> guesses) {
+  double wrong = 0, squares = 0;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    right += static_cast<double>(items[i].label) == guesses[i];
+    wrong += static_cast<double>(items[i].label) != guesses[i];
     const double error = (guesses[i] - static_cast<double>(items[i].rating)) * task.rating_deviation;
     squares += error * error;
   }
   const auto n = static_cast<double>(items.size());
-  return task.classes.empty() ? std::sqrt(squares / n) : right / n;
+  return task.classes.empty() ? std::sqrt(squares / n) : wrong / n;
 }
 
 double naive_bayes_accuracy(const LabelledTask& task) {
@@ -193,24 +193,24 @@ Report::Report(std::span<const LabelledTask> tasks) : tasks_(tasks), confusion_(
 
 nlohmann::json Report::add(std::span<const double> guesses) {
   const LabelledTask& task = tasks_[figures_.size()];
-  const double value = score(task, task.test, guesses);
+  const double error = error_of(task, task.test, guesses);
   nlohmann::json line;
   if (!task.classes.empty()) {
-    line["accuracy"] = value;
+    line["accuracy"] = 1 - error;
     std::string beside;
     if (task.features == 0) {
       line["naive_bayes"] = naive_bayes_accuracy(task);
       beside = examples::text("; naive Bayes of pairs of characters %.2f %%", 100 * line["naive_bayes"].get<double>());
     }
-    print("accuracy %.2f %%%s", 100 * value, beside.c_str());
+    print("accuracy %.2f %%%s", 100 * (1 - error), beside.c_str());
     for (std::size_t i = 0; i < guesses.size(); ++i) confusion_.add(task.test[i].label, static_cast<Index>(guesses[i]));
   } else {
     std::vector<double> truths;
     for (const auto& item : task.test) truths.push_back(static_cast<double>(item.rating));
     const auto one = [&](const char* name, const char* key, std::span<const double> ratings) {
-      line[key + std::string("rmse")] = score(task, task.test, ratings);
+      line[key + std::string("rmse")] = error_of(task, task.test, ratings);
       line[key + std::string("rank_correlation")] = rank_correlation(truths, ratings);
-      print("%s: root mean square error %.3f, rank correlation %.3f", name, score(task, task.test, ratings),
+      print("%s: root mean square error %.3f, rank correlation %.3f", name, error_of(task, task.test, ratings),
             rank_correlation(truths, ratings));
     };
     one("this model", "", guesses);

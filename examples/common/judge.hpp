@@ -13,9 +13,9 @@
 
 namespace unroll::examples {
 
-/// Of `guesses` (class numbers, or scaled ratings) for `items`: the share of right classes, or the root of the mean
+/// Of `guesses` (class numbers, or scaled ratings) for `items`: the share of wrong classes, or the root of the mean
 /// squared error in the labels' own unit.
-double score(const LabelledTask& task, std::span<const EncodedItem> items, std::span<const double> guesses);
+double error_of(const LabelledTask& task, std::span<const EncodedItem> items, std::span<const double> guesses);
 
 /// What a model guesses for each item: the class with the highest of its outputs (B, classes), or the rating (B, 1).
 template <class Model>

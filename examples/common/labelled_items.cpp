@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "common/program.hpp"
+#include "unroll/core/shards.hpp"
 #include "unroll/data/labelled_text.hpp"
 #include "unroll/data/split.hpp"
 #include "unroll/data/time_series.hpp"
@@ -79,11 +80,6 @@ std::vector<std::vector<float>> values_of(const Batch& batch, double noise, Rng&
   }
   return list;
 }
-std::vector<Index> steps_of(const Batch& batch) {
-  std::vector<Index> list;
-  for (const auto* item : batch) list.push_back(item->steps);
-  return list;
-}
 std::vector<Index> labels_of(const Batch& batch) {
   std::vector<Index> list;
   for (const auto* item : batch) list.push_back(item->label);
@@ -102,6 +98,16 @@ std::vector<Batch> batches_of(std::span<const EncodedItem> items, Index size, st
     batches.back().push_back(&items[order.empty() ? k : static_cast<std::size_t>(order[k])]);
   }
   return batches;
+}
+
+std::vector<Batch> shares_of(const Batch& batch, int count) {
+  std::vector<Index> work;
+  for (const auto* item : batch) work.push_back(item->steps);
+  const auto cuts = cut_by_work(work, count);
+  std::vector<Batch> shares;
+  for (auto cut = cuts.begin(); cut + 1 != cuts.end(); ++cut)
+    shares.emplace_back(batch.begin() + cut[0], batch.begin() + cut[1]);
+  return shares;
 }
 
 LabelledTask::LabelledTask(const LabelledItems& train_items, const LabelledItems& dev_items,
@@ -127,6 +133,10 @@ LabelledTask::LabelledTask(const LabelledItems& train_items, const LabelledItems
                       std::to_string(features) + " (0 is a text)");
     for (const auto& item : from->items) to->push_back(encode(item, rate));
   }
+}
+
+std::string LabelledTask::sizes() const {
+  return text("%zu items to learn from, %zu to choose by, %zu to be judged by", train.size(), dev.size(), test.size());
 }
 
 void LabelledTask::learn_scale(const LabelledItems& train_items) {

@@ -52,12 +52,14 @@ using Batch = std::vector<const EncodedItem*>;
 std::vector<std::vector<Index>> ids_of(const Batch& batch);
 /// With normal noise of a deviation where that is above 0.
 std::vector<std::vector<float>> values_of(const Batch& batch, double noise, Rng& rng);
-std::vector<Index> steps_of(const Batch& batch);
 std::vector<Index> labels_of(const Batch& batch);
 std::vector<float> ratings_of(const Batch& batch);
 
 /// The items in batches of `size`, the last one smaller; with `order` (a permutation) in that order.
 std::vector<Batch> batches_of(std::span<const EncodedItem> items, Index size, std::span<const Index> order = {});
+
+/// A batch in `count` shares of about equal numbers of steps, some of which may be empty.
+std::vector<Batch> shares_of(const Batch& batch, int count);
 
 /// A task: items to learn from, to choose by (may be none) and to be judged by, encoded by what training shows.
 struct LabelledTask {
@@ -66,6 +68,9 @@ struct LabelledTask {
   /// nothing in training or test, only one class, or one rating.
   LabelledTask(const LabelledItems& train, const LabelledItems& dev, const LabelledItems& test,
                std::vector<std::string> classes, bool rate);
+
+  /// "90 items to learn from, 0 to choose by, 10 to be judged by".
+  std::string sizes() const;
 
   Index features;  ///< of a step; 0 for texts
   std::vector<std::string> classes;
