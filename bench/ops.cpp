@@ -27,7 +27,7 @@ void run(benchmark::State& state, Index width, const F& f) {
   rng.fill_normal(std::span<float>(values), 0.0f, 1.0f);
   Tape<float> tape;
   const bool backward = state.range(1) != 0;
-  for (auto _ : state) {
+  const auto step = [&] {
     if (backward) {
       const Recording recording(tape);
       const auto y = f(input(values, Shape{batch, width}, requires_grad));
@@ -36,10 +36,10 @@ void run(benchmark::State& state, Index width, const F& f) {
       const Evaluation evaluation(tape);
       benchmark::DoNotOptimize(f(input(values, Shape{batch, width})).values().data());
     }
-  }
-  state.counters["ns/element"] =
-      benchmark::Counter(static_cast<double>(batch * width) * 1e-9,
-                         benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  };
+  step();  // makes the memory
+  for (auto _ : state) step();
+  state.SetItemsProcessed(state.iterations() * batch * width);
 }
 
 void add(benchmark::State& state) {

@@ -131,7 +131,8 @@ int main(int argc, char** argv) {
   app.add_option("--repeats", o.repeats, "repeats, each of all contenders in turn")->check(CLI::Range(1, 100000));
   app.add_flag("--quick", o.quick, "fewer repeats, no XL: under a minute");
   app.add_flag("--cpu-time", cpu_time, "time on the processor instead of the wall's: on a busy machine, one thread");
-  app.add_flag("--products", o.products, "also print the products of the floor, and who is fastest at each");
+  app.add_flag("--products", o.products,
+               "also print the products of the floor, who is fastest at each, and what unroll's door takes");
   app.add_option("--size", o.size, "a size of your own, called own: B T I H O")
       ->expected(5)
       ->check(CLI::PositiveNumber);
@@ -160,7 +161,7 @@ int main(int argc, char** argv) {
     for (const Cell cell : {tanh_rnn, lstm})
       for (const Size& size : all) labelling(session, size, cell, threads);
     others(session, threads);
-    if (session.wanted("pyramid", "")) pyramid_study(threads, session.effort);
+    if (!o.only.empty() && session.wanted("pyramid", "")) pyramid_study(threads, session.effort);
   }
   if (!o.json.empty()) write_json(o.json, session.rows);
   return session.right ? 0 : 1;
