@@ -1,6 +1,9 @@
 // The copying task with T = 50: ten letters of eight, remembered for 60 steps each. At least 99 % of the letters right
 // on 1,000 fresh sequences (chance: 12.5 %), by a GRU of 128 units after 160,000 sequences, 16 an update. Other seeds
 // than 1 and 2: as arguments.
+//
+//     right, %    seed 1   seed 2
+//     GRU          99.74    99.65     390 s each, side by side on two busy cores
 
 #include <cstdio>
 #include <string>
