@@ -51,10 +51,14 @@ struct Node {
   T* grad = nullptr;
   Shape shape;
   GradState state = GradState::none;
-  bool requires_grad = false;
+  bool requires_grad : 1 = false;
   bool part : 1 = false;
-  bool is_zero : 1 = false;    // the value is known to be all zeros (initial states): products with it are skipped
-  std::uint8_t depth : 5 = 0;  // of parts within parts: bounded, since what walks them is recursive
+  bool is_zero : 1 = false;      // the value is known to be all zeros (initial states): products with it are skipped
+  bool spare : 1 = false;        // backward of the op that made the value does not read it
+  bool given : 1 = false;        // to the one op that uses it: that may compute its result in the same memory
+  bool overwritten : 1 = false;  // ... and did: nobody may read it any more
+  std::uint8_t depth = 0;        // of parts within parts: bounded, since what walks them is recursive
+  std::uint8_t used = 0;         // how often this was an operand so far; 255 also of what was overwritten
   Index row_stride = 0;
   Node* base = nullptr;                      // whose adjoint memory this node shares
   Node* parts = nullptr;                     // first of the parts that cover this node
@@ -71,6 +75,14 @@ struct Node {
   /// True when this node may be cut into parts: it has none yet and its adjoint memory overlaps no other
   /// view's.
   bool divisible() const { return !parts && (!base || part) && !parameter && depth < max_depth; }
+
+  /// True when the op at hand may compute a result of the same shape in this value's memory.
+  bool may_be_overwritten() const { return given && used == 1 && divisible(); }
+  /// It does: further uses are errors.
+  void overwrite() {
+    overwritten = true;
+    used = 255;
+  }
 
   /// The adjoint, to be written (fresh) or added to.
   Adjoint<T> touch();

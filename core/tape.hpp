@@ -45,6 +45,8 @@ class TapeBase {
 
   /// True when a handle with this serial may be used in the innermost scope.
   bool live(std::uint64_t serial) const { return serial == serial_ || live_in_outer_scope(serial); }
+  /// True when the innermost scope made it.
+  bool innermost(std::uint64_t serial) const { return serial == serial_; }
   /// Throws the error that says why a handle with this serial cannot be used, in `op`, or with `read` set, read.
   /// Returns when it can be read after all.
   static void diagnose(const char* op, std::uint64_t serial, const TapeBase* current, bool read);

@@ -41,6 +41,21 @@ void Variable<T>::refuse(const char* op) const {
 }
 
 template <class T>
+detail::Node<T>* Variable<T>::use_often(const char* op) const {
+  if (node_->overwritten) refuse_overwritten(op);
+  node_->used = 128;  // the count went round: it is only asked whether it is 1
+  return node_;
+}
+
+template <class T>
+void Variable<T>::refuse_overwritten(const char* what) const {
+  node_->used = 255;
+  throw StaleVariableError(std::string("[") + what +
+                           "] got a projected input whose memory holds the result of linear_onto() now; expected a step to use "
+                           "it before that, or to write px + linear(...), which leaves px as it is");
+}
+
+template <class T>
 void Variable<T>::check_readable(const char* what) const {
   detail::TapeBase::diagnose(what, serial_, current_tape<T>, true);
 }
@@ -69,7 +84,7 @@ std::vector<T> Variable<T>::to_vector() const {
 
 template <class T>
 std::vector<T> Variable<T>::grad_to_vector() const {
-  detail::Node<T>& n = read("grad");
+  detail::Node<T>& n = look("grad");
   const T* g = n.requires_grad ? n.arrived() : nullptr;
   if (!g) return std::vector<T>(static_cast<std::size_t>(n.shape.size()));
   return rows_to_vector(g, n.rows(), n.cols(), n.row_stride);

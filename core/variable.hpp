@@ -37,12 +37,12 @@ class Variable {
   /// False for a default-constructed handle.
   bool defined() const { return node_ != nullptr; }
 
-  const Shape& shape() const { return read("shape").shape; }
+  const Shape& shape() const { return look("shape").shape; }
   /// Dimension `axis`; negative counts from the end.
   Index dim(int axis) const { return shape()[axis]; }
   Index size() const { return shape().size(); }
   /// True when backward will compute an adjoint for it.
-  bool requires_grad() const { return read("requires_grad").requires_grad; }
+  bool requires_grad() const { return look("requires_grad").requires_grad; }
 
   /// The only element. Throws ShapeError when there are more or none.
   T item() const;
@@ -70,16 +70,26 @@ class Variable {
   /// The node, for op `op` in the innermost scope of this thread.
   detail::Node<T>* use(const char* op) const {
     Tape<T>* tape = current_tape<T>;
-    if (tape && tape->live(serial_)) return node_;
+    if (tape && tape->live(serial_)) return ++node_->used != 0 ? node_ : use_often(op);
     refuse(op);
   }
+  /// True when it was made in the innermost scope of this thread.
+  bool made_in(const Tape<T>& tape) const { return tape.innermost(serial_); }
   /// The node, to be looked at: also after its Recording ended, until the tape's next scope begins.
   detail::Node<T>& read(const char* what) const {
-    if (Tape<T>* tape = current_tape<T>; !tape || !tape->live(serial_)) check_readable(what);
-    return *node_;
+    detail::Node<T>& node = look(what);
+    if (node.overwritten) refuse_overwritten(what);
+    return node;
   }
 
  private:
+  // The same when only shape and adjoint are asked for.
+  detail::Node<T>& look(const char* what) const {
+    if (Tape<T>* tape = current_tape<T>; !tape || !tape->live(serial_)) check_readable(what);
+    return *node_;
+  }
+  detail::Node<T>* use_often(const char* op) const;
+  [[noreturn]] void refuse_overwritten(const char* what) const;
   [[noreturn]] void refuse(const char* op) const;
   void check_readable(const char* what) const;
 

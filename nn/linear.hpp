@@ -24,6 +24,10 @@ class Linear {
   Variable<T> operator()(Variable<T> x) const {
     return linear(x, use(weight), bias.defined() ? use(bias) : Variable<T>());
   }
+  /// sum + x W^T + b, computed in the memory of `sum` where nobody else needs that: see linear_onto().
+  Variable<T> onto(Variable<T> sum, Variable<T> x) const {
+    return linear_onto(sum, x, use(weight), bias.defined() ? use(bias) : Variable<T>());
+  }
   Index input_size() const { return weight.shape()[1]; }
   Index output_size() const { return weight.shape()[0]; }
   void each(auto&& visit) { visit("weight", weight), visit("bias", bias); }

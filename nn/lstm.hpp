@@ -41,14 +41,13 @@ class LSTMCell : public RecurrentWeights<T> {
   Index output_size() const { return this->hidden_size(); }
   Variable<T> project(Variable<T> x) const { return this->from_input_both_biases(x); }
   state step(Variable<T> px, const state& s) const {
-    const auto [xi, xf, xg, xo] = chunk<4>(px);
-    const auto [hi, hf, hg, ho] = chunk<4>(this->from_state(s.h));
+    const auto [i, f, g, o] = chunk<4>(this->from_state_onto(px, s.h));
     const auto [h, c] = map(
-        [](auto xi, auto xf, auto xg, auto xo, auto hi, auto hf, auto hg, auto ho, auto c) {
-          const auto c_next = sigmoid(xf + hf) * c + sigmoid(xi + hi) * tanh(xg + hg);
-          return std::pair(sigmoid(xo + ho) * tanh(c_next), c_next);
+        [](auto i, auto f, auto g, auto o, auto c) {
+          const auto c_next = sigmoid(f) * c + sigmoid(i) * tanh(g);
+          return std::pair(sigmoid(o) * tanh(c_next), c_next);
         },
-        xi, xf, xg, xo, hi, hf, hg, ho, s.c);
+        i, f, g, o, s.c);
     return {h, c};
   }
 };

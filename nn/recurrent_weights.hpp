@@ -36,6 +36,8 @@ class RecurrentWeights {
   }
   /// W_hh h.
   Variable<T> from_state(Variable<T> h) const { return linear(h, use(weight_hh)); }
+  /// px + W_hh h, in the memory of px where nobody else needs that: see linear_onto().
+  Variable<T> from_state_onto(Variable<T> px, Variable<T> h) const { return linear_onto(px, h, use(weight_hh)); }
   /// W_hh h + b_hh.
   Variable<T> from_state_with_bias(Variable<T> h) const { return linear(h, use(weight_hh), optional(bias_hh)); }
 

@@ -44,7 +44,7 @@ class RNNCell : public RecurrentWeights<T> {
   Index output_size() const { return this->hidden_size(); }
   Variable<T> project(Variable<T> x) const { return this->from_input_both_biases(x); }
   state step(Variable<T> px, state h) const {
-    return map([](auto a, auto b) { return Activation{}(a + b); }, px, this->from_state(h));
+    return map([](auto a) { return Activation{}(a); }, this->from_state_onto(px, h));
   }
 };
 

@@ -52,12 +52,17 @@ struct TimeLoop {
       throw ShapeError("[Rnn] project() made " + base->shape.str() + " of " + x.shape().str() + "; expected " +
                        std::to_string(rows) + " rows");
     const bool divisible = base->divisible();
+    // Nobody else sees what project() made, and each piece of it is for one step.
+    const bool given = divisible && base->spare && base->used == 1 && !base->base && base != &x.read("Rnn");
+    if (given) base->overwrite();
     const Index row = base->row_stride * (base->shape.rows() / std::max<Index>(rows, 1));
     Variable<T>* steps = new_list(tape, to - from);
-    for (Index t = from; t < to; ++t)
-      steps[t - from] =
-          tape.handle(tape.new_part(base, divisible, base->value + (layout.first[t] - layout.first[from]) * row,
-                                    base->shape.with(0, layout.active[t]), base->row_stride));
+    for (Index t = from; t < to; ++t) {
+      Node<T>* part = tape.new_part(base, divisible, base->value + (layout.first[t] - layout.first[from]) * row,
+                                    base->shape.with(0, layout.active[t]), base->row_stride);
+      part->given = given;
+      steps[t - from] = tape.handle(part);
+    }
     return steps;
   }
 

@@ -37,15 +37,16 @@ struct Waiting {
 };
 
 template <class T>
-void weight_gradient(Node<T>* weight, Node<T>* bias, const T* x, Index x_stride, const T* dy, Index rows) {
+void weight_gradient(Node<T>* weight, Node<T>* bias, const T* x, Index x_stride, const T* dy, Index dy_stride,
+                     Index rows) {
   const Index out = weight->shape[0], in = weight->shape[1];
   if (weight->requires_grad) {
     const Adjoint<T> dw = weight->touch();
-    gemm(Trans::yes, Trans::no, out, in, rows, T(1), dy, out, x, x_stride, dw.beta(), dw.data, dw.row_stride);
+    gemm(Trans::yes, Trans::no, out, in, rows, T(1), dy, dy_stride, x, x_stride, dw.beta(), dw.data, dw.row_stride);
   }
   if (bias && bias->requires_grad) {
     const Adjoint<T> db = bias->touch();
-    detail::kernels<T>().column_sum_into(db.data, dy, rows, out, out, db.fresh);
+    detail::kernels<T>().column_sum_into(db.data, dy, rows, out, dy_stride, db.fresh);
   }
 }
 
@@ -75,7 +76,7 @@ template <class T>
 void flush(Node<T>* weight) {
   auto& all = *static_cast<Waiting<T>*>(weight->reused);
   for (auto* p = all.last; p; p = p->next)
-    weight_gradient(weight, all.bias, p->x, p->x_stride, p->dy, p->rows);
+    weight_gradient(weight, all.bias, p->x, p->x_stride, p->dy, weight->shape[0], p->rows);
   all.last = nullptr;
 }
 
@@ -95,7 +96,7 @@ Leaf<T>* note_use(Tape<T>& tape, Node<T>* weight, Node<T>* bias) {
 
 // y (+)= x W^T
 template <class T>
-void forward_product(const Node<T>* x, const Node<T>* weight, Leaf<T>* leaf, T* y, T beta) {
+void forward_product(const Node<T>* x, const Node<T>* weight, Leaf<T>* leaf, T* y, Index y_stride, T beta) {
   const Index rows = x->rows(), out = weight->shape[0], in = weight->shape[1];
   if (leaf && leaf->uses > 1 && rows > 1 && rows <= transposed_rows) {
     Leaf<T>& all = leaf->outermost();  // one copy, however many segments of the recording are computed twice
@@ -105,63 +106,104 @@ void forward_product(const Node<T>* x, const Node<T>* weight, Leaf<T>* leaf, T* 
       all.version = version;
       transpose_copy(out, in, weight->value, weight->row_stride, all.transposed, out);
     }
-    gemm(Trans::no, Trans::no, rows, out, in, T(1), x->value, x->row_stride, all.transposed, out, beta, y, out);
+    gemm(Trans::no, Trans::no, rows, out, in, T(1), x->value, x->row_stride, all.transposed, out, beta, y, y_stride);
   } else {
     gemm(Trans::no, Trans::yes, rows, out, in, T(1), x->value, x->row_stride, weight->value,
-         weight->row_stride, beta, y, out);
+         weight->row_stride, beta, y, y_stride);
   }
 }
 
 std::string number(Index n) { return std::to_string(n); }
 
-}  // namespace
-
+// y = x W^T + b, or the same added to `sum`.
 template <class T>
-Variable<T> linear(Variable<T> x_in, Variable<T> weight_in, Variable<T> bias_in) {
-  Node<T>* x = x_in.use("linear");
-  Node<T>* weight = weight_in.use("linear");
-  Node<T>* bias = bias_in.defined() ? bias_in.use("linear") : nullptr;
+Variable<T> affine(const char* op, const Variable<T>* sum_in, const Variable<T>& x_in, const Variable<T>& weight_in,
+                   const Variable<T>& bias_in) {
+  Node<T>* x = x_in.use(op);
+  Node<T>* weight = weight_in.use(op);
+  Node<T>* bias = bias_in.defined() ? bias_in.use(op) : nullptr;
+  Node<T>* sum = sum_in ? sum_in->use(op) : nullptr;
   Tape<T>& tape = *current_tape<T>;
+  const auto text = [op] { return std::string("[") + op + "] "; };
   if (weight->shape.rank() != 2)
-    throw ShapeError("[linear] weight " + weight->shape.str() + " is not a matrix (outputs, inputs)");
+    throw ShapeError(text() + "weight " + weight->shape.str() + " is not a matrix (outputs, inputs)");
   const Index out = weight->shape[0], in = weight->shape[1];
   if (x->shape.rank() == 0 || x->cols() != in)
-    throw ShapeError("[linear] input " + x->shape.str() + " has " + number(x->shape.rank() ? x->cols() : 0) +
+    throw ShapeError(text() + "input " + x->shape.str() + " has " + number(x->shape.rank() ? x->cols() : 0) +
                      " features, weight " + weight->shape.str() + " takes " + number(in));
   if (bias && (bias->shape.rank() != 1 || bias->shape[0] != out))
-    throw ShapeError("[linear] bias " + bias->shape.str() + " does not fit weight " + weight->shape.str() +
+    throw ShapeError(text() + "bias " + bias->shape.str() + " does not fit weight " + weight->shape.str() +
                      ", which makes " + number(out) + " outputs");
+  const Shape shape = x->shape.with(-1, out);
+  if (sum && !(sum->shape == shape))
+    throw ShapeError(text() + "sum " + sum->shape.str() + "; expected " + shape.str() + ", as input " + x->shape.str() +
+                     " and weight " + weight->shape.str() + " make it");
 
-  const bool requires_grad = x->requires_grad || weight->requires_grad || (bias && bias->requires_grad);
-  Node<T>* y = tape.new_node(x->shape.with(-1, out), requires_grad);
   const Index rows = x->rows();
-  if (bias) detail::kernels<T>().copy_rows(y->value, out, bias->value, 0, rows, out);
+  const bool requires_grad = x->requires_grad || weight->requires_grad || (bias && bias->requires_grad) ||
+                             (sum && sum->requires_grad);
+  const bool in_place = sum && sum->may_be_overwritten() && sum_in->made_in(tape);
+  Node<T>* y;
+  if (in_place) {
+    sum->overwrite();
+    y = tape.new_part(sum, true, sum->value, shape, sum->row_stride);
+    y->requires_grad = requires_grad && tape.recording();
+  } else {
+    y = tape.new_node(shape, requires_grad);
+    if (sum) detail::kernels<T>().copy_rows(y->value, out, sum->value, sum->row_stride, rows, out);
+  }
+  y->spare = true;
+  y->is_zero = false;
+  if (bias && sum) {
+    detail::kernels<T>().add_row_vector(y->value, bias->value, rows, out, y->row_stride);
+  } else if (bias) {
+    detail::kernels<T>().copy_rows(y->value, out, bias->value, 0, rows, out);
+  }
   Leaf<T>* leaf = tape.recording() ? note_use(tape, weight, bias) : nullptr;
   if (!x->is_zero) {
-    forward_product(x, weight, leaf, y->value, bias ? T(1) : T(0));
-  } else if (!bias) {
+    forward_product(x, weight, leaf, y->value, y->row_stride, bias || sum ? T(1) : T(0));
+  } else if (!bias && !sum) {
     std::fill_n(y->value, rows * out, T(0));
   }
   if (!y->requires_grad) return tape.handle(y);
 
   const bool later = leaf && weight->tape == &tape && rows <= deferred_rows &&
-                     static_cast<Waiting<T>*>(weight->reused)->bias == bias;
-  tape.record([x, weight, bias, y, later] {
+                     static_cast<Waiting<T>*>(weight->reused)->bias == bias && y->contiguous();
+  // The adjoint of a sum that y was computed over is y's own.
+  Node<T>* add_to = sum && !in_place && sum->requires_grad ? sum : nullptr;
+  tape.record([x, weight, bias, add_to, y, later] {
     const T* dy = y->arrived();
     if (!dy) return;
     const Index rows = y->rows(), out = weight->shape[0], in = weight->shape[1];
+    if (add_to) {
+      const Adjoint<T> a = add_to->touch();
+      const auto deliver = a.fresh ? detail::kernels<T>().copy_rows : detail::kernels<T>().add_rows;
+      deliver(a.data, a.row_stride, dy, y->row_stride, rows, out);
+    }
     if (x->requires_grad) {
       const Adjoint<T> dx = x->touch();
-      gemm(Trans::no, Trans::no, rows, in, out, T(1), dy, out, weight->value, weight->row_stride, dx.beta(),
+      gemm(Trans::no, Trans::no, rows, in, out, T(1), dy, y->row_stride, weight->value, weight->row_stride, dx.beta(),
            dx.data, dx.row_stride);
     }
     if (later) {
       defer(weight, x->value, x->row_stride, dy, rows);
     } else {
-      weight_gradient(weight, bias, x->value, x->row_stride, dy, rows);
+      weight_gradient(weight, bias, x->value, x->row_stride, dy, y->row_stride, rows);
     }
   });
   return tape.handle(y);
+}
+
+}  // namespace
+
+template <class T>
+Variable<T> linear(Variable<T> x, Variable<T> weight, Variable<T> bias) {
+  return affine("linear", static_cast<const Variable<T>*>(nullptr), x, weight, bias);
+}
+
+template <class T>
+Variable<T> linear_onto(Variable<T> sum, Variable<T> x, Variable<T> weight, Variable<T> bias) {
+  return affine("linear_onto", &sum, x, weight, bias);
 }
 
 template <class T>
@@ -232,6 +274,7 @@ Variable<T> matmul(Variable<T> a_in, Variable<T> b_in, MatmulOptions options) {
 
 #define UNROLL_INSTANTIATE(T)                                         \
   template Variable<T> linear(Variable<T>, Variable<T>, Variable<T>); \
+  template Variable<T> linear_onto(Variable<T>, Variable<T>, Variable<T>, Variable<T>); \
   template Variable<T> matmul(Variable<T>, Variable<T>, MatmulOptions);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -17,6 +17,19 @@ namespace unroll {
 template <class T>
 Variable<T> linear(Variable<T> x, Variable<T> weight, Variable<T> bias = {});
 
+/// y = sum + x W^T + b: what `sum + linear(x, weight, bias)` is, without a pass over memory for the addition. `sum`
+/// (..., O) has the shape of the result.
+///
+/// For cells: in a layer's loop over time y is computed in the memory of a projected input that has had no other use, and
+/// both share one adjoint. A use of that projected input in the same step after this one is then an error
+/// (StaleVariableError), so a cell gives it away last:
+///
+///     auto step(Variable<T> px, state h) const { return tanh(hh.onto(px, h)); }
+///
+/// Throws ShapeError as `linear` does, and when `sum` has another shape than the result.
+template <class T>
+Variable<T> linear_onto(Variable<T> sum, Variable<T> x, Variable<T> weight, Variable<T> bias = {});
+
 /// How `matmul` takes its operands.
 struct MatmulOptions {
   bool transpose_a = false;  ///< a is stored as (K, M)

@@ -154,6 +154,7 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
   Node<T>* out[max_map_outputs];
   for (int k = 0; k < output_count; ++k) {
     out[k] = tape.new_node(shape, requires_grad);
+    out[k]->spare = true;
     call.out[k] = out[k]->value;
     outputs[k] = tape.handle(out[k]);
   }

@@ -651,9 +651,9 @@ TEST_CASE("errors name the time step, in a Recording and in an Evaluation") {
   for (const bool recording : {true, false}) {
     CHECK(message(F::none, recording, false) == "no error");
     CHECK(message(F::features, recording, false) ==
-          "time step 2: [linear] input (2,3) has 3 features, weight (4,4) takes 4");
+          "time step 2: [linear_onto] input (2,3) has 3 features, weight (4,4) takes 4");
     CHECK(message(F::features, recording, true) ==
-          "time step 2: [linear] input (2,3) has 3 features, weight (4,4) takes 4");
+          "time step 2: [linear_onto] input (2,3) has 3 features, weight (4,4) takes 4");
     CHECK(message(F::rows, recording, false) ==
           "time step 2: [Rnn] step() returned a state whose 'h' has shape (7,4); expected (2,4) as before");
     CHECK(message(F::width, recording, true) ==
