@@ -20,7 +20,7 @@ using bench::Trainer;
 
 // ---- a user's cells ------------------------------------------------------------------------------------------------
 
-struct OwnRnn {  // h' = tanh(W x + U h + b): the cell of the README
+struct OwnRnn {  // h' = tanh(W x + U h + b): the cell of the README, with the product added where the input's lies
   using scalar = float;
   using state = Variable<>;
   Linear<> ih, hh;
@@ -29,7 +29,7 @@ struct OwnRnn {  // h' = tanh(W x + U h + b): the cell of the README
   Index output_size() const { return hh.output_size(); }
   auto project(Variable<> x) const { return ih(x); }
   auto step(Variable<> px, state h) const {
-    return map([](auto a, auto b) { return tanh(a + b); }, px, hh(h));
+    return tanh(hh.onto(px, h));
   }
   void each(auto&& visit) { visit("ih", ih), visit("hh", hh); }
 };
@@ -46,14 +46,13 @@ struct OwnLstm {
   Index output_size() const { return hh.input_size(); }
   auto project(Variable<> x) const { return ih(x); }
   state step(Variable<> px, state s) const {
-    auto [xi, xf, xg, xo] = chunk<4>(px);
-    auto [hi, hf, hg, ho] = chunk<4>(hh(s.h));
+    auto [i, f, g, o] = chunk<4>(hh.onto(px, s.h));
     auto [h, c] = map(
-        [](auto xi, auto xf, auto xg, auto xo, auto hi, auto hf, auto hg, auto ho, auto c) {
-          auto c_next = sigmoid(xf + hf) * c + sigmoid(xi + hi) * tanh(xg + hg);
-          return std::pair(sigmoid(xo + ho) * tanh(c_next), c_next);
+        [](auto i, auto f, auto g, auto o, auto c) {
+          auto c_next = sigmoid(f) * c + sigmoid(i) * tanh(g);
+          return std::pair(sigmoid(o) * tanh(c_next), c_next);
         },
-        xi, xf, xg, xo, hi, hf, hg, ho, s.c);
+        i, f, g, o, s.c);
     return {h, c};
   }
   void each(auto&& visit) { visit("ih", ih), visit("hh", hh); }
