@@ -8,7 +8,6 @@
 //     p(class | x) = softmax(V dropout(s) + c)   loss: - mean log p of the right class
 //
 // With --regress a label is a number, guessed by V s + c; loss: the mean of the squared error.
-//
 //     classify                            sentences made by a grammar: is "nobody would call the cake bad" praise?
 //     classify --regress                  the same, rated
 //     classify --data reviews.tsv         lines `label TAB text`: nine tenths to learn from, one to be judged by
@@ -21,6 +20,7 @@
 //     no arguments            99 % of sentences about things that training never names (naive Bayes 49 %)       10 s
 //     --regress               rank correlation 0.99, root mean square error 0.14 (ridge 0.53, 0.86)             10 s
 //     Japanese vowels (UCI), --pool max --noise 0.5 --epochs 60         98 % (median of five seeds)              2 s
+//     surnames of 18 languages, --splits 5 --pool last                  81.4 % (naive Bayes 78.5 %)             35 s
 
 #include <cmath>
 #include <numbers>
