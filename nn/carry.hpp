@@ -169,6 +169,41 @@ class Carry {
     return merged;
   }
 
+  /// Shows all that is carried, to be saved and restored (optim/state.hpp): a checkpoint of a training that goes from
+  /// chunk to chunk needs it.
+  template <class Visitor>
+  void each_state(Visitor& visitor) {
+    std::vector<Index> lists, dims;
+    visit_lists(shell_, [&](auto& list) { lists.push_back(static_cast<Index>(list.size())); });
+    for (const Tensor& own : tensors_) {
+      dims.push_back(own.shape.rank());
+      for (int d = 0; d < own.shape.rank(); ++d) dims.push_back(own.shape[d]);
+    }
+    std::vector<Index> begins(begins_.begin(), begins_.end());
+    const auto size = [](const auto& list) { return static_cast<Index>(list.size()); };
+    Index sizes[] = {empty_, restarts_, size(lists), size(tensors_), size(dims), size(begins)};
+    visitor.array("sizes", std::span<Index>(sizes));
+    // What follows changes nothing when the state is only looked at.
+    empty_ = sizes[0] != 0, restarts_ = sizes[1] != 0;
+    lists.resize(static_cast<std::size_t>(sizes[2]));
+    tensors_.resize(static_cast<std::size_t>(sizes[3]));
+    dims.resize(static_cast<std::size_t>(sizes[4]));
+    begins.resize(static_cast<std::size_t>(sizes[5]));
+    visitor.array("lists", std::span<Index>(lists));
+    visitor.array("dims", std::span<Index>(dims));
+    visitor.array("begins", std::span<Index>(begins));
+    begins_.assign(begins.begin(), begins.end());
+    std::size_t l = 0, d = 0;
+    visit_lists(shell_, [&](auto& list) { list.resize(l < lists.size() ? static_cast<std::size_t>(lists[l++]) : 0); });
+    for (std::size_t k = 0; k < tensors_.size(); ++k) {
+      Tensor& own = tensors_[k];
+      own.shape = Shape(dims.data() + d + 1, static_cast<int>(dims[d]));
+      d += static_cast<std::size_t>(dims[d]) + 1;
+      own.values.resize(static_cast<std::size_t>(own.shape.size()));
+      visitor.array(std::to_string(k), std::span<T>(own.values));
+    }
+  }
+
   /// Instead of `assign`: carries the state of the chunk as the weights of now make it, after the optimizer's step.
   /// `run` runs the chunk again, in an Evaluation on `tape`, from what is still carried, and returns its final state:
   ///
@@ -200,6 +235,15 @@ class Carry {
                       "`using scalar = double;`");
         f(v);
       });
+    }
+  }
+
+  /// f(list) for each std::vector of states in `s`, before what is in it.
+  template <class S, class F>
+  static void visit_lists(S& s, F&& f) {
+    if constexpr (detail::is_list_of_states<S>) {
+      f(s);
+      for (auto& element : s) visit_lists(element, f);
     }
   }
 

@@ -1,4 +1,4 @@
-#include "common/progress.hpp"
+#include "unroll/optim/progress.hpp"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <thread>
 
-namespace unroll::examples {
+namespace unroll {
 
 namespace {
 
@@ -85,6 +85,11 @@ std::string Progress::line(double done, double total, double rate, const std::st
          duration_text(rate > 0 ? (total - done) / rate : -1) + " left";
 }
 
+void Progress::start_at(double done, double seconds) {
+  done_ = done;
+  seconds_before_ = seconds;
+}
+
 void Progress::show(double done, const std::string& text) {
   done_ = done;
   const auto now = Clock::now();
@@ -129,4 +134,4 @@ double Progress::rate() const {
   return s > 0 ? done_ / s : 0;
 }
 
-}  // namespace unroll::examples
+}  // namespace unroll
