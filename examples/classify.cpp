@@ -8,6 +8,7 @@
 //     p(class | x) = softmax(V dropout(s) + c)   loss: - mean log p of the right class
 //
 // With --regress a label is a number, guessed by V s + c; loss: the mean of the squared error.
+//
 //     classify                            sentences made by a grammar: is "nobody would call the cake bad" praise?
 //     classify --regress                  the same, rated
 //     classify --data reviews.tsv         lines `label TAB text`: nine tenths to learn from, one to be judged by
@@ -16,7 +17,6 @@
 //
 // Beside it stands what needs no order: naive Bayes over pairs of characters, or ridge regression over counts of words.
 // To expect, and the time on two cores:
-//
 //     no arguments            99 % of sentences about things that training never names (naive Bayes 49 %)       10 s
 //     --regress               rank correlation 0.99, root mean square error 0.14 (ridge 0.53, 0.86)             10 s
 //     Japanese vowels (UCI), --pool max --noise 0.5 --epochs 60         98 % (median of five seeds)              2 s
