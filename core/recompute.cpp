@@ -105,6 +105,7 @@ Variable<T> ApartRun<T>::out(const Variable<T>& result) {
     copies_.push_back(nullptr);
     return result;
   }
+  around_.begin_op("recompute");
   Node<T>* copy = around_.new_node(from->shape, from->requires_grad);
   for (Index r = 0; r < from->rows(); ++r)
     std::copy_n(from->value + r * from->row_stride, from->cols(), copy->value + r * copy->row_stride);

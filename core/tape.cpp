@@ -132,10 +132,14 @@ void Tape<T>::open(bool recording, bool training) {
   frame_.previous_current = current_tape<T>;
   serial_ = next_serial();
   current_tape<T> = this;
+  if (outermost && tape_around_) observer_ = tape_around_->observer_ ? tape_around_->observer_->of_inner_tape() : nullptr;
+  quick_serial_ = observer_ ? no_serial : serial_;
+  if (observer_) observer_->opened(outermost);
 }
 
 template <class T>
 void Tape<T>::close() noexcept {
+  if (observer_) observer_->closing();
   current_tape<T> = frame_.previous_current;
   if (outer_serials_.empty()) {
     for (; !kept_objects_.empty(); kept_objects_.pop_back()) kept_objects_.back().second(kept_objects_.back().first);
@@ -147,6 +151,7 @@ void Tape<T>::close() noexcept {
     outer_serials_.pop_back();
     arena_.rewind(frame_.mark);
   }
+  quick_serial_ = observer_ ? no_serial : serial_;
   frame_ = outer_frames_.back();
   outer_frames_.pop_back();
   if (serial_ == 0) release_thread();
@@ -310,7 +315,15 @@ void Tape<T>::backward(const Variable<T>& loss) {
 template <class T>
 [[gnu::noinline]] void Tape<T>::run_backward() {
   backward_frame_ = __builtin_frame_address(0);
+  if (observer_) return observer_->runs_backward(frame_.last);
   for (detail::Record* r = frame_.last; r; r = r->previous) r->backward(r);
+}
+
+template <class T>
+void Tape<T>::watch(detail::Observer<T>* observer) {
+  if (serial_ != 0)
+    throw TapeInUseError("[Watch] the tape has a scope open; expected watching to begin and end between its scopes");
+  observer_ = observer;
 }
 
 template <class T>

@@ -14,6 +14,7 @@
 #include "unroll/core/arena.hpp"
 #include "unroll/core/error.hpp"
 #include "unroll/core/node.hpp"
+#include "unroll/core/observer.hpp"
 #include "unroll/core/parameter.hpp"
 #include "unroll/core/random.hpp"
 #include "unroll/core/shape.hpp"
@@ -45,6 +46,8 @@ class TapeBase {
 
   /// True when a handle with this serial may be used in the innermost scope.
   bool live(std::uint64_t serial) const { return serial == serial_ || live_in_outer_scope(serial); }
+  /// True when the innermost scope made it and nobody watches: nothing needs to be looked at.
+  bool quick(std::uint64_t serial) const { return serial == quick_serial_; }
   /// True when the innermost scope made it.
   bool innermost(std::uint64_t serial) const { return serial == serial_; }
   /// Throws the error that says why a handle with this serial cannot be used, in `op`, or with `read` set, read.
@@ -59,6 +62,8 @@ class TapeBase {
 
   const TapeBase* around_ = nullptr;           // of an inner tape: whose Variables may be used here too
   std::uint64_t serial_ = 0;                   // of the innermost open scope; 0 with none open
+  std::uint64_t quick_serial_ = 0;             // the same; of nobody while the tape is watched
+  static constexpr std::uint64_t no_serial = ~std::uint64_t{0};
   std::atomic<std::uint64_t> readable_{0};     // of the last outermost scope, until the next one begins
   std::atomic<const void*> owner_{nullptr};    // the thread whose scopes are open
   std::vector<std::uint64_t> outer_serials_;   // of the scopes around the innermost one
@@ -118,6 +123,19 @@ class Tape : public detail::TapeBase {
   void hand_over_gradients();
   void forget_kept_gradients();
 
+  // For those who watch (nn/watch.hpp) ----------------------------------------------------------------------------------
+
+  /// Tells `observer` from now on what is recorded here; null: nobody. Throws TapeInUseError while a scope is open.
+  void watch(detail::Observer<T>* observer);
+  detail::Observer<T>* observer() const { return observer_; }
+  /// An operation begins that has no operands.
+  void begin_op(const char* op) {
+    if (observer_) [[unlikely]] observer_->begins(op);
+  }
+  detail::Record* last_record() const { return frame_.last; }
+  /// Bytes in use, without those of the inner tape.
+  std::size_t own_bytes_used() const { return arena_.bytes_used(); }
+
   // For the ops -----------------------------------------------------------------------------------------------------
 
   /// Memory for `n` objects until the innermost scope is rewound; not initialised.
@@ -152,7 +170,13 @@ class Tape : public detail::TapeBase {
     r->previous = frame_.last;
     frame_.last = r;
   }
-  Variable<T> handle(Node* node) { return Variable<T>(node, serial_); }
+  /// The handle on what an operation made: its last act, when the value is computed and its records are on the tape.
+  Variable<T> handle(Node* node) {
+    if (observer_) [[unlikely]] observer_->makes(node);
+    return Variable<T>(node, serial_);
+  }
+  /// The same for a value that is written later.
+  Variable<T> handle_unwritten(Node* node) { return Variable<T>(node, serial_); }
   /// Takes an object that backward needs and that cannot simply be forgotten: destroyed when the Recording closes.
   template <class U>
   U* keep(U object) {
@@ -198,6 +222,7 @@ class Tape : public detail::TapeBase {
   void run_backward();
   Tape& inner();
 
+  detail::Observer<T>* observer_ = nullptr;
   Arena arena_;
   Rng rng_;
   Frame frame_;

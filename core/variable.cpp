@@ -24,6 +24,7 @@ std::vector<T> rows_to_vector(const T* data, Index rows, Index cols, Index row_s
 template <class T>
 Variable<T> make_input(std::span<const T> values, const Shape& shape, bool requires_grad) {
   Tape<T>& tape = open_tape<T>("input");
+  tape.begin_op("input");
   if (static_cast<Index>(values.size()) != shape.size())
     throw ShapeError("[input] " + std::to_string(values.size()) + " values for shape " + shape.str() +
                      ", which takes " + std::to_string(shape.size()));
@@ -38,6 +39,14 @@ template <class T>
 void Variable<T>::refuse(const char* op) const {
   detail::TapeBase::diagnose(op, serial_, current_tape<T>, false);
   throw StaleVariableError(std::string("[") + op + "] got a Variable that cannot be used here");
+}
+
+template <class T>
+detail::Node<T>* Variable<T>::use_slowly(const char* op) const {
+  Tape<T>* tape = current_tape<T>;
+  if (!tape || !tape->live(serial_)) refuse(op);
+  if (detail::Observer<T>* observer = tape->observer()) observer->uses(op, node_);
+  return ++node_->used != 0 ? node_ : use_often(op);
 }
 
 template <class T>
@@ -110,6 +119,7 @@ Variable<T> zeros(const Shape& shape) {
 template <class T>
 Variable<T> full(const Shape& shape, T value) {
   Tape<T>& tape = open_tape<T>("full");
+  tape.begin_op("full");
   detail::Node<T>* node = tape.new_node(shape, false);
   std::fill_n(node->value, shape.size(), value);
   return tape.handle(node);
@@ -166,6 +176,7 @@ Variable<T> use(const Parameter<T>& parameter) {
   Tape<T>& tape = open_tape<T>("use");
   if (detail::substitutes<T>)
     if (const Variable<T>* instead = detail::Substitutes<T>::find(parameter.storage())) return *instead;
+  tape.begin_op("parameter");
   return tape.handle(tape.leaf(parameter));
 }
 

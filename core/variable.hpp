@@ -70,8 +70,8 @@ class Variable {
   /// The node, for op `op` in the innermost scope of this thread.
   detail::Node<T>* use(const char* op) const {
     Tape<T>* tape = current_tape<T>;
-    if (tape && tape->live(serial_)) return ++node_->used != 0 ? node_ : use_often(op);
-    refuse(op);
+    if (tape && tape->quick(serial_)) return ++node_->used != 0 ? node_ : use_often(op);
+    return use_slowly(op);
   }
   /// True when it was made in the innermost scope of this thread.
   bool made_in(const Tape<T>& tape) const { return tape.innermost(serial_); }
@@ -89,6 +89,7 @@ class Variable {
     return *node_;
   }
   detail::Node<T>* use_often(const char* op) const;
+  detail::Node<T>* use_slowly(const char* op) const;
   [[noreturn]] void refuse_overwritten(const char* what) const;
   [[noreturn]] void refuse(const char* op) const;
   void check_readable(const char* what) const;

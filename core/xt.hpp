@@ -138,6 +138,7 @@ Variable<T> input_expression(const E& expression, bool requires_grad) {
   if (!current_tape<T>) throw_no_scope("input");
   Tape<T>& tape = *current_tape<T>;
   const Shape shape = shape_of("input", expression);
+  tape.begin_op("input");
   Node<T>* node = tape.new_node(shape, requires_grad);
   if constexpr (E::static_layout == xt::layout_type::row_major && requires { expression.data() + expression.data_offset(); }) {
     // Its elements lie in order: an assignment of xtensor's would cost a user's file half a second to compile.

@@ -188,8 +188,12 @@ std::pair<Variable<T>, State> run_segment(const F& f, Index begin, Index end, Va
     }
   };
   if constexpr (StepOf<F, State>) {
-    for (Index t = begin; t < end; ++t) take(f(t, state));
+    for (Index t = begin; t < end; ++t) {
+      const Place step(t);
+      take(f(t, state));
+    }
   } else {
+    const Place segment = Place::from(begin);
     take(f(begin, end, state));
   }
   return {loss, state};

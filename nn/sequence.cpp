@@ -87,6 +87,7 @@ Sequence<T> sequence(const std::vector<std::vector<T>>& list, Index features) {
     lengths[b] = size / features;
   }
   const SequenceLayout* layout = ragged_layout(tape, std::span<const Index>(lengths));
+  tape.begin_op("sequence");
   detail::Node<T>* node = tape.new_node(Shape{layout->rows, features}, false);
   for_each_row(*layout, [&](Index b, Index t, Index row) {
     std::copy_n(list[static_cast<std::size_t>(b)].data() + t * features, features, node->value + row * features);

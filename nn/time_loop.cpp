@@ -69,6 +69,7 @@ struct TimeLoop {
   // One time step, and that what it gives has the shapes it should have. Errors name the step.
   Variable<T> step(Index t, const Variable<T>& x, const Variable<T>* before, Variable<T>* next) const {
     try {
+      const Place here = Place::step_told(t);
       const Index rows = x.dim(0);
       const Variable<T> y = cell.step(cell, x, before, next);
       for (int m = 0; m < members; ++m) {
@@ -171,7 +172,7 @@ void copy_rows(const Variable<T>& from, const Variable<T>& to, Index first_row) 
 
 template <class T>
 Variable<T> TimeLoop<T>::evaluate(const Variable<T>& x, Variable<T>* final_state, Variable<T>* all_states) const {
-  const auto fresh = [&](const Shape& shape) { return tape.handle(tape.new_node(shape, false)); };
+  const auto fresh = [&](const Shape& shape) { return tape.handle_unwritten(tape.new_node(shape, false)); };
   for (int m = 0; m < members; ++m) {
     final_state[m] = fresh(initial[m].shape());
     copy_rows(initial[m], final_state[m], 0);
@@ -231,7 +232,11 @@ Variable<T> run_time_loop(const CellFunctions<T>& functions, const Variable<T>& 
     check_rows("the initial state", functions.names[m], initial[m], layout.batch);
   Tape<T>& tape = *current_tape<T>;
   const TimeLoop<T> loop{functions, layout, initial, options, tape, functions.members};
-  return tape.recording() ? loop.record(x, final_state, all_states) : loop.evaluate(x, final_state, all_states);
+  const Place layer = Place::of(functions.cell);
+  const Variable<T> outputs =
+      tape.recording() ? loop.record(x, final_state, all_states) : loop.evaluate(x, final_state, all_states);
+  if (tape.observer()) tape.observer()->puts_out(functions.cell, outputs.shape());
+  return outputs;
 }
 
 template Variable<float> run_time_loop(const CellFunctions<float>&, const Variable<float>&, const SequenceLayout&,

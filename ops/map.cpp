@@ -156,10 +156,12 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
     out[k] = tape.new_node(shape, requires_grad);
     out[k]->spare = true;
     call.out[k] = out[k]->value;
-    outputs[k] = tape.handle(out[k]);
   }
   kernels.forward(call, functor);
-  if (!tape.recording() || !requires_grad) return;
+  const auto finish = [&] {
+    for (int k = 0; k < output_count; ++k) outputs[k] = tape.handle(out[k]);
+  };
+  if (!tape.recording() || !requires_grad) return finish();
 
   const auto in = static_cast<std::size_t>(input_count), outs = static_cast<std::size_t>(output_count);
   const std::size_t bytes = sizeof(MapRecord<T>) + in * sizeof(Input<T>) + outs * sizeof(Node<T>*) + functor_bytes;
@@ -173,6 +175,7 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
   for (int k = 0; k < output_count; ++k) m->output()[k] = out[k];
   if (functor_bytes > 0) std::memcpy(m->functor(), functor, functor_bytes);
   tape.append(m);
+  finish();
 }
 
 }  // namespace
