@@ -139,8 +139,7 @@ struct Dual {
     return r;
   }
   template <class M, int... K>
-  static UNROLL_INLINE Dual blend(const M& mask, const Dual& a, const Dual& b,
-                                  std::integer_sequence<int, K...>) {
+  static UNROLL_INLINE Dual blend(const M& mask, const Dual& a, const Dual& b, std::integer_sequence<int, K...>) {
     Dual r(select(mask, a.value, b.value));
     r.nonzero = a.nonzero | b.nonzero;
     (void(r.nonzero >> K & 1u ? void(r.d[K] = select(mask, a.d[K], b.d[K])) : void()), ...);
@@ -195,13 +194,13 @@ UNROLL_INLINE Dual<V, N> abs(const Dual<V, N>& x) {
 }
 template <class V, int N>
 UNROLL_INLINE Dual<V, N> tanh(const Dual<V, N>& x) {
-  const V y = tanh(x.value);
-  return x.chain(y, V(1) - y * y);
+  const auto [y, slope] = detail::tanh_and_slope(x.value);
+  return x.chain(y, slope);
 }
 template <class V, int N>
 UNROLL_INLINE Dual<V, N> sigmoid(const Dual<V, N>& x) {
-  const V y = sigmoid(x.value);
-  return x.chain(y, y * (V(1) - y));
+  const auto [y, slope] = detail::sigmoid_and_slope(x.value);
+  return x.chain(y, slope);
 }
 template <class V, int N>
 UNROLL_INLINE Dual<V, N> softplus(const Dual<V, N>& x) {

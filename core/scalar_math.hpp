@@ -107,6 +107,40 @@ template <std::floating_point T> UNROLL_INLINE T maximum(T a, T b) { return a > 
 template <std::floating_point T> UNROLL_INLINE T minimum(T a, T b) { return a < b || a != a ? a : b; }
 // clang-format on
 
+namespace detail {
+
+/// A value and its derivative.
+template <class V>
+struct ValueAndSlope {
+  V value, slope;
+};
+
+/// y = tanh(x) and 1 - y^2. Lanes and numbers of double precision keep the digits of the latter where y is nearly 1.
+template <class V>
+UNROLL_INLINE ValueAndSlope<V> tanh_and_slope(const V& x) {
+  const V y = tanh(x);
+  return {y, V(1) - y * y};
+}
+template <>
+UNROLL_INLINE ValueAndSlope<double> tanh_and_slope(const double& x) {
+  const double rest = 2 / (scalar_exp(2 * scalar_fabs(x)) + 1);  // 1 - |y|
+  return {scalar_tanh(x), rest * (2 - rest)};
+}
+
+/// y = 1 / (1 + e^-x) and y (1 - y), where lanes and numbers take e^-x y for 1 - y and so keep its digits.
+template <class V>
+UNROLL_INLINE ValueAndSlope<V> sigmoid_and_slope(const V& x) {
+  const V y = sigmoid(x);
+  return {y, y * (V(1) - y)};
+}
+template <std::floating_point T>
+UNROLL_INLINE ValueAndSlope<T> sigmoid_and_slope(const T& x) {
+  const T e = scalar_exp(-scalar_fabs(x)), y = T(1) / (T(1) + e);
+  return {sigmoid(x), e * y * y};
+}
+
+}  // namespace detail
+
 /// `a` where `condition` holds, otherwise `b`, for plain numbers.
 template <class A, class B>
 requires std::is_arithmetic_v<A> && std::is_arithmetic_v<B> UNROLL_INLINE auto select(bool condition, A a,

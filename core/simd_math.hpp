@@ -21,14 +21,12 @@ template <>
 struct MathConstants<float> {
   using Bits = std::int32_t;
   static constexpr int mantissa_bits = 23;
-  static constexpr float round_magic =
-      12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+  static constexpr float round_magic = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
   static constexpr float ln2_hi = 0x1.62e400p-1f, ln2_lo = 1.42860682031e-06f;
   static constexpr float exp_hi = 88.72283172607422f, exp_lo = -87.33654022216797f;
   static constexpr float expm1_lo = -20.0f;
   static constexpr int exp_terms = 5;
-  static constexpr float exp_poly[exp_terms] = {0.5f, 0.1666657685f, 0.04166655444f, 0.008363202972f,
-                                                0.001392621347f};
+  static constexpr float exp_poly[exp_terms] = {0.5f, 0.1666657685f, 0.04166655444f, 0.008363202972f, 0.001392621347f};
 };
 
 template <>
@@ -40,10 +38,10 @@ struct MathConstants<double> {
   static constexpr double exp_hi = 709.78271289338397, exp_lo = -708.39641853226;
   static constexpr double expm1_lo = -40.0;
   static constexpr int exp_terms = 11;
-  static constexpr double exp_poly[exp_terms] = {
-      0x1.0000000000000p-1,  0x1.5555555555557p-3,  0x1.5555555555556p-5,  0x1.11111111100cep-7,
-      0x1.6c16c16c162ccp-10, 0x1.a01a01abef415p-13, 0x1.a01a01a6dcaffp-16, 0x1.71de021a90822p-19,
-      0x1.27e4db57442fbp-22, 0x1.af4e196027428p-26, 0x1.1f731ea5352cap-29};
+  static constexpr double exp_poly[exp_terms] = {0x1.0000000000000p-1,  0x1.5555555555557p-3,  0x1.5555555555556p-5,
+                                                 0x1.11111111100cep-7,  0x1.6c16c16c162ccp-10, 0x1.a01a01abef415p-13,
+                                                 0x1.a01a01a6dcaffp-16, 0x1.71de021a90822p-19, 0x1.27e4db57442fbp-22,
+                                                 0x1.af4e196027428p-26, 0x1.1f731ea5352cap-29};
 };
 
 }  // namespace detail
@@ -209,11 +207,9 @@ UNROLL_INLINE Lane<T, Arch> tanh(Lane<T, Arch> x) {
     const L a = detail::at_least(-9.1f, detail::at_most(9.1f, x));
     const L t = a * a;
     const L p = mul_add(
-        t, mul_add(t, mul_add(t, mul_add(t, 1.32429774e-8f, 2.05341421e-5f), 3.49129736e-3f), 0.133775041f),
-        1.0f);
+        t, mul_add(t, mul_add(t, mul_add(t, 1.32429774e-8f, 2.05341421e-5f), 3.49129736e-3f), 0.133775041f), 1.0f);
     const L q = mul_add(
-        t, mul_add(t, mul_add(t, mul_add(t, 7.73249667e-7f, 3.27842834e-4f), 2.58609429e-2f), 0.46710822f),
-        1.0f);
+        t, mul_add(t, mul_add(t, mul_add(t, 7.73249667e-7f, 3.27842834e-4f), 2.58609429e-2f), 0.46710822f), 1.0f);
     return detail::at_least(-1.0f, detail::at_most(1.0f, a * p / q));
   } else {
     const L a = detail::at_most(T(20), abs(x));
@@ -222,17 +218,47 @@ UNROLL_INLINE Lane<T, Arch> tanh(Lane<T, Arch> x) {
   }
 }
 
+namespace detail {
+
+// 1 - y^2 = (1 - |y|) (1 + |y|) with 1 - |y| = 2 / (e^2|x| + 1).
+template <class T, class Arch>
+UNROLL_INLINE ValueAndSlope<Lane<T, Arch>> tanh_and_slope(const Lane<T, Arch>& x) {
+  using L = Lane<T, Arch>;
+  if constexpr (std::is_same_v<T, float>) {
+    const L y = tanh(x);
+    return {y, T(1) - y * y};
+  } else if constexpr (L::scalar) {
+    const auto [y, slope] = tanh_and_slope(x.raw);
+    return {y, slope};
+  } else {
+    const L a = at_most(T(350), abs(x));
+    const L e = expm1_in_range(a + a);
+    const L rest = T(2) / (e + T(2));
+    const L y(wide::copysign((e / (e + T(2))).raw, x.raw));
+    return {y, select(a < T(350), rest * (T(2) - rest), a * T(0))};
+  }
+}
+
+template <class T, class Arch>
+UNROLL_INLINE ValueAndSlope<Lane<T, Arch>> sigmoid_and_slope(const Lane<T, Arch>& x) {
+  using C = MathConstants<T>;
+  using L = Lane<T, Arch>;
+  if constexpr (L::scalar) {
+    const auto [y, slope] = sigmoid_and_slope(x.raw);
+    return {y, slope};
+  } else {
+    const L e = exp_in_range(at_least(C::exp_lo, -x));
+    const L y = select(x < -C::exp_hi, T(0), T(1) / (T(1) + e));
+    return {y, y * select(x < -C::exp_hi, T(1), select(x > -C::exp_lo, T(0), e * y))};
+  }
+}
+
+}  // namespace detail
+
 /// Logistic function 1 / (1 + e^-x).
 template <class T, class Arch>
 UNROLL_INLINE Lane<T, Arch> sigmoid(Lane<T, Arch> x) {
-  using C = detail::MathConstants<T>;
-  using L = Lane<T, Arch>;
-  if constexpr (L::scalar) {
-    return sigmoid(x.raw);
-  } else {
-    const L e = detail::exp_in_range(detail::at_least(C::exp_lo, -x));
-    return select(x < -C::exp_hi, T(0), T(1) / (T(1) + e));
-  }
+  return detail::sigmoid_and_slope(x).value;
 }
 
 /// The larger of the two; NaN if either is NaN.

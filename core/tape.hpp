@@ -82,6 +82,17 @@ class TapeBase {
 template <class T>
 inline constinit thread_local Tape<T>* current_tape = nullptr;
 
+namespace detail {
+
+/// What the current thread records on. Throws NoScopeError for `op` when no scope is open.
+template <class T>
+Tape<T>& open_tape(const char* op) {
+  if (!current_tape<T>) throw_no_scope(op);
+  return *current_tape<T>;
+}
+
+}  // namespace detail
+
 /// The list of recorded operations, the memory they live in, and the generator that random ones draw from.
 ///
 /// Use one per thread. Nothing can be recorded on it directly: open a `Recording` or an `Evaluation`. Destroying it

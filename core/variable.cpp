@@ -9,12 +9,6 @@ namespace unroll {
 namespace {
 
 template <class T>
-Tape<T>& open_tape(const char* op) {
-  if (!current_tape<T>) detail::throw_no_scope(op);
-  return *current_tape<T>;
-}
-
-template <class T>
 std::vector<T> rows_to_vector(const T* data, Index rows, Index cols, Index row_stride) {
   std::vector<T> out(static_cast<std::size_t>(rows * cols));
   for (Index r = 0; r < rows; ++r) std::copy_n(data + r * row_stride, cols, out.data() + r * cols);
@@ -23,7 +17,7 @@ std::vector<T> rows_to_vector(const T* data, Index rows, Index cols, Index row_s
 
 template <class T>
 Variable<T> make_input(std::span<const T> values, const Shape& shape, bool requires_grad) {
-  Tape<T>& tape = open_tape<T>("input");
+  Tape<T>& tape = detail::open_tape<T>("input");
   tape.begin_op("input");
   if (static_cast<Index>(values.size()) != shape.size())
     throw ShapeError("[input] " + std::to_string(values.size()) + " values for shape " + shape.str() +
@@ -118,7 +112,7 @@ Variable<T> zeros(const Shape& shape) {
 
 template <class T>
 Variable<T> full(const Shape& shape, T value) {
-  Tape<T>& tape = open_tape<T>("full");
+  Tape<T>& tape = detail::open_tape<T>("full");
   tape.begin_op("full");
   detail::Node<T>* node = tape.new_node(shape, false);
   std::fill_n(node->value, shape.size(), value);
@@ -173,7 +167,7 @@ template class SubstitutesAgain<double>;
 
 template <class T>
 Variable<T> use(const Parameter<T>& parameter) {
-  Tape<T>& tape = open_tape<T>("use");
+  Tape<T>& tape = detail::open_tape<T>("use");
   if (detail::substitutes<T>)
     if (const Variable<T>* instead = detail::Substitutes<T>::find(parameter.storage())) return *instead;
   tape.begin_op("parameter");

@@ -117,12 +117,6 @@ Index rows_of_state(const State& state) {
   return std::max(rows, Index{0});
 }
 
-template <class T>
-Tape<T>& open_tape(const char* op) {
-  if (!current_tape<T>) throw_no_scope(op);
-  return *current_tape<T>;
-}
-
 }  // namespace detail
 
 // ---- streaming

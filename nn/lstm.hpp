@@ -22,6 +22,23 @@ struct LSTMCellOptions {
   Biases biases = Biases::two;
 };
 
+namespace detail {
+
+/// One step of an LSTM from its gates (B, 4H) in the order i, f, g, o, each before its activation.
+template <class T>
+LSTMState<T> lstm_step(const Variable<T>& gates, const Variable<T>& c_before) {
+  const auto [i, f, g, o] = chunk<4>(gates);
+  const auto [h, c] = map(
+      [](auto i, auto f, auto g, auto o, auto c) {
+        const auto c_next = sigmoid(f) * c + sigmoid(i) * tanh(g);
+        return std::pair(sigmoid(o) * tanh(c_next), c_next);
+      },
+      i, f, g, o, c_before);
+  return {h, c};
+}
+
+}  // namespace detail
+
 /// Long short-term memory (Hochreiter and Schmidhuber, 1997; with the forget gate of Gers et al., 2000).
 ///
 ///     i = sigmoid(W_ii x + b_ii + W_hi h + b_hi)        f = sigmoid(W_if x + b_if + W_hf h + b_hf)
@@ -40,16 +57,7 @@ class LSTMCell : public RecurrentWeights<T> {
 
   Index output_size() const { return this->hidden_size(); }
   Variable<T> project(Variable<T> x) const { return this->from_input_both_biases(x); }
-  state step(Variable<T> px, const state& s) const {
-    const auto [i, f, g, o] = chunk<4>(this->from_state_onto(px, s.h));
-    const auto [h, c] = map(
-        [](auto i, auto f, auto g, auto o, auto c) {
-          const auto c_next = sigmoid(f) * c + sigmoid(i) * tanh(g);
-          return std::pair(sigmoid(o) * tanh(c_next), c_next);
-        },
-        i, f, g, o, s.c);
-    return {h, c};
-  }
+  state step(Variable<T> px, const state& s) const { return detail::lstm_step(this->from_state_onto(px, s.h), s.c); }
 };
 
 }  // namespace unroll

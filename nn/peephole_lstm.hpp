@@ -34,14 +34,13 @@ class PeepholeLSTMCell : public RecurrentWeights<T> {
   Index output_size() const { return this->hidden_size(); }
   Variable<T> project(Variable<T> x) const { return this->from_input_both_biases(x); }
   state step(Variable<T> px, const state& s) const {
-    const auto [xi, xf, xg, xo] = chunk<4>(px);
-    const auto [hi, hf, hg, ho] = chunk<4>(this->from_state(s.h));
+    const auto [i, f, g, o] = chunk<4>(this->from_state_onto(px, s.h));
     const auto [h, c] = map(
-        [](auto xi, auto xf, auto xg, auto xo, auto hi, auto hf, auto hg, auto ho, auto c, auto pi, auto pf, auto po) {
-          const auto c_next = sigmoid(xf + hf + pf * c) * c + sigmoid(xi + hi + pi * c) * tanh(xg + hg);
-          return std::pair(sigmoid(xo + ho + po * c_next) * tanh(c_next), c_next);
+        [](auto i, auto f, auto g, auto o, auto c, auto pi, auto pf, auto po) {
+          const auto c_next = sigmoid(f + pf * c) * c + sigmoid(i + pi * c) * tanh(g);
+          return std::pair(sigmoid(o + po * c_next) * tanh(c_next), c_next);
         },
-        xi, xf, xg, xo, hi, hf, hg, ho, s.c, peephole_i, peephole_f, peephole_o);
+        i, f, g, o, s.c, peephole_i, peephole_f, peephole_o);
     return {h, c};
   }
   void each(auto&& visit) {
@@ -72,14 +71,13 @@ class CoupledLSTMCell : public RecurrentWeights<T> {
   Index output_size() const { return this->hidden_size(); }
   Variable<T> project(Variable<T> x) const { return this->from_input_both_biases(x); }
   state step(Variable<T> px, const state& s) const {
-    const auto [xi, xg, xo] = chunk<3>(px);
-    const auto [hi, hg, ho] = chunk<3>(this->from_state(s.h));
+    const auto [i, g, o] = chunk<3>(this->from_state_onto(px, s.h));
     const auto [h, c] = map(
-        [](auto xi, auto xg, auto xo, auto hi, auto hg, auto ho, auto c) {
-          const auto c_next = c + sigmoid(xi + hi) * (tanh(xg + hg) - c);
-          return std::pair(sigmoid(xo + ho) * tanh(c_next), c_next);
+        [](auto i, auto g, auto o, auto c) {
+          const auto c_next = c + sigmoid(i) * (tanh(g) - c);
+          return std::pair(sigmoid(o) * tanh(c_next), c_next);
         },
-        xi, xg, xo, hi, hg, ho, s.c);
+        i, g, o, s.c);
     return {h, c};
   }
 };

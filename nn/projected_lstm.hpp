@@ -43,14 +43,7 @@ class ProjectedLSTMCell : public RecurrentWeights<T> {
     return {zeros<T>(Shape{batch, output_size()}), zeros<T>(Shape{batch, hidden_size()})};
   }
   state step(Variable<T> px, const state& s) const {
-    const auto [xi, xf, xg, xo] = chunk<4>(px);
-    const auto [hi, hf, hg, ho] = chunk<4>(this->from_state(s.h));
-    const auto [h, c] = map(
-        [](auto xi, auto xf, auto xg, auto xo, auto hi, auto hf, auto hg, auto ho, auto c) {
-          const auto c_next = sigmoid(xf + hf) * c + sigmoid(xi + hi) * tanh(xg + hg);
-          return std::pair(sigmoid(xo + ho) * tanh(c_next), c_next);
-        },
-        xi, xf, xg, xo, hi, hf, hg, ho, s.c);
+    const auto [h, c] = detail::lstm_step(this->from_state_onto(px, s.h), s.c);
     return {linear(h, use(weight_hr)), c};
   }
   void each(auto&& visit) {

@@ -12,12 +12,6 @@ namespace unroll {
 namespace {
 
 template <class T>
-Tape<T>& open_tape(const char* op) {
-  if (!current_tape<T>) detail::throw_no_scope(op);
-  return *current_tape<T>;
-}
-
-template <class T>
 std::span<Index> new_ids(Tape<T>& tape, Index count) {
   return {tape.template allocate<Index>(count), static_cast<std::size_t>(count)};
 }
@@ -77,7 +71,7 @@ Sequence<T> sequence(const Variable<T>& x, std::span<const Index> lengths) {
 
 template <class T>
 Sequence<T> sequence(const std::vector<std::vector<T>>& list, Index features) {
-  Tape<T>& tape = open_tape<T>("sequence");
+  Tape<T>& tape = detail::open_tape<T>("sequence");
   const auto lengths = new_ids(tape, static_cast<Index>(list.size()));
   for (std::size_t b = 0; b < list.size(); ++b) {
     const auto size = static_cast<Index>(list[b].size());
