@@ -283,7 +283,7 @@ Checkpoints::Checkpoints(std::string stem, const CheckpointsOptions& options)
 }
 
 std::string Checkpoints::path(Index step) const {
-  char number[32];
+  char number[48];
   std::snprintf(number, sizeof number, "-%09lld.safetensors", static_cast<long long>(step));
   return stem_ + number;
 }

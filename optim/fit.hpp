@@ -41,25 +41,25 @@ struct FitOptions {
   Index epochs = 1;                                             ///< times through the data, at most
   double clip_value = std::numeric_limits<double>::infinity();  ///< clip_grad_value, before clip_norm
   double clip_norm = std::numeric_limits<double>::infinity();   ///< clip_grad_norm
-  std::function<double(Index step)> lr;  ///< learning rate of step 0, 1, ...; none: the optimizer's own
+  std::function<double(Index step)> lr = {};  ///< learning rate of step 0, 1, ...; none: the optimizer's own
 
-  std::function<double()>
-      validate;        ///< after each epoch: a loss, lower is better. The best weights come back at the end
+  std::function<double()> validate =
+      {};              ///< after each epoch: a loss, lower is better. The best weights come back at the end
   Index patience = 0;  ///< epochs without a better val_loss before it stops; 0: never before `epochs`
 
   Checkpoints* checkpoints = nullptr;  ///< goes on with the newest one there, saves after each epoch and at Ctrl-C
   Index checkpoint_every = 0;          ///< and every so many steps
-  TrainingState state;                 ///< what else belongs to the training: a Carry, an average, a schedule
+  TrainingState state = {};            ///< what else belongs to the training: a Carry, an average, a schedule
 
-  std::vector<MetricsFile*> metrics;  ///< a line every `log_every` steps and one an epoch
+  std::vector<MetricsFile*> metrics = {};  ///< a line every `log_every` steps and one an epoch
   Index log_every = 100;
   bool progress = true;          ///< a Progress bar on stderr, and a line an epoch where there is no `on_epoch`
   double items = 1;              ///< items in a batch, for the speed
   std::string unit = "batches";  ///< their name
 
-  std::function<void(const FitStep&)> on_step;    ///< after each step: an average, a scheduler
-  std::function<void(const FitEpoch&)> on_epoch;  ///< after each validation: print, a plateau's schedule
-  std::function<void(MetricsLine&)> on_log;       ///< may add to each line before it is written
+  std::function<void(const FitStep&)> on_step = {};    ///< after each step: an average, a scheduler
+  std::function<void(const FitEpoch&)> on_epoch = {};  ///< after each validation: print, a plateau's schedule
+  std::function<void(MetricsLine&)> on_log = {};       ///< may add to each line before it is written
 };
 
 struct FitResult {
@@ -74,12 +74,12 @@ struct FitResult {
 namespace detail {
 template <class T>
 struct FitJob {
-  ParameterList<T> parameters;
+  ParameterList<T> parameters = {};
   Optimizer<T>& optimizer;
-  TrainingState state;
-  std::function<Index()> batches;
-  std::function<void()> begin_epoch;
-  std::function<double(Index k)> backward;  // gradients of batch k; returns its loss
+  TrainingState state = {};
+  std::function<Index()> batches = {};
+  std::function<void()> begin_epoch = {};
+  std::function<double(Index k)> backward = {};  // gradients of batch k; returns its loss
 };
 template <class T>
 FitResult run_fit(const FitJob<T>& job, const FitOptions& options);

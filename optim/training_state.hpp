@@ -53,7 +53,7 @@ class StateLeaves {
       walk(name, x.rng());
     } else if constexpr (requires { x.count(), x.tape(0); }) {  // Shards
       for (int k = 0; k < x.count(); ++k) walk(name + "." + std::to_string(k), x.tape(k).rng());
-    } else if constexpr (HasState<X>) {
+    } else if constexpr (unroll::HasState<X>) {
       walks.push_back({name, [&x](StateVisitor& visitor) { x.each_state(visitor); }});
     } else if constexpr (std::is_same_v<X, std::string>) {
       list(name, x);
