@@ -1,6 +1,6 @@
-# Finds what runs the matrix products, oneDNN as unroll::dnnl and a CBLAS as unroll::cblas, and what opens .npz files,
-# libzip as unroll::zip. Used by the build and by the installed package, with UNROLL_DNNL, UNROLL_BLAS and UNROLL_ZIP each
-# AUTO (take it if it is there), ON (insist) or OFF.
+# Finds what runs the matrix products, oneDNN as unroll::dnnl and a CBLAS as unroll::cblas; what opens .npz files, libzip
+# as unroll::zip; and sound files, libsndfile as unroll::sndfile. Used by the build and by the installed package, with
+# UNROLL_DNNL, UNROLL_BLAS, UNROLL_ZIP and UNROLL_SNDFILE each AUTO (take it if it is there), ON (insist) or OFF.
 
 # The value of a `#define NAME value` in a header, or nothing.
 function(unroll_header_define header name result)
@@ -86,5 +86,20 @@ if(UNROLL_ZIP)
     unroll_header_define("${UNROLL_ZIP_INCLUDE_DIR}/zipconf.h" LIBZIP_VERSION UNROLL_ZIP_VERSION)
   elseif(NOT UNROLL_ZIP STREQUAL "AUTO")
     message(FATAL_ERROR "unroll: libzip was asked for (UNROLL_ZIP) and is not there; on Debian: libzip-dev")
+  endif()
+endif()
+
+set(UNROLL_HAVE_SNDFILE OFF)
+if(UNROLL_SNDFILE)
+  find_path(UNROLL_SNDFILE_INCLUDE_DIR sndfile.h)
+  find_library(UNROLL_SNDFILE_LIBRARY sndfile)
+  mark_as_advanced(UNROLL_SNDFILE_INCLUDE_DIR UNROLL_SNDFILE_LIBRARY)
+  if(UNROLL_SNDFILE_INCLUDE_DIR AND UNROLL_SNDFILE_LIBRARY)
+    set(UNROLL_HAVE_SNDFILE ON)
+    # Only programs that open a sound file shall load it, since it brings many codecs along.
+    unroll_add_backend(sndfile "${UNROLL_SNDFILE_INCLUDE_DIR}"
+                       "-Wl,--push-state,--as-needed,${UNROLL_SNDFILE_LIBRARY},--pop-state")
+  elseif(NOT UNROLL_SNDFILE STREQUAL "AUTO")
+    message(FATAL_ERROR "unroll: libsndfile was asked for (UNROLL_SNDFILE) and is not there; on Debian: libsndfile1-dev")
   endif()
 endif()

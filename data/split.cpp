@@ -1,6 +1,7 @@
 #include "unroll/data/split.hpp"
 
 #include <cmath>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "unroll/core/error.hpp"

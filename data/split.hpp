@@ -3,9 +3,9 @@
 /// Parting items into those to train on and those to be judged by.
 
 #include <iterator>
+#include <map>
 #include <span>
 #include <type_traits>
-#include <unordered_map>
 #include <vector>
 
 #include "unroll/core/random.hpp"
@@ -33,14 +33,26 @@ struct Split {
 /// groups than items.
 Split split_items(Index count, Rng& rng, const SplitOptions& options = {});
 
-/// The same number for equal keys, from 0 in the order of first appearance.
+/// The same number for equal keys, from 0 in the order of first appearance. Keys are whatever has an order: texts,
+/// lists of words or of numbers that are not NaN, pairs of those.
 template <class Keys>
 std::vector<Index> group_equal(const Keys& keys) {
-  std::unordered_map<std::decay_t<decltype(*std::begin(keys))>, Index> numbers;
+  std::map<std::decay_t<decltype(*std::begin(keys))>, Index> numbers;
   std::vector<Index> groups;
   for (const auto& key : keys)
     groups.push_back(numbers.try_emplace(key, static_cast<Index>(numbers.size())).first->second);
   return groups;
+}
+
+/// Parts items by their keys so that no two equal ones lie in different parts: `split_items` with `group_equal(keys)`.
+///
+///     const Split split = split_distinct(sentences, rng, {.dev = 0.1, .test = 0.1});
+///     auto train = chosen(sentences, split.train);           // data/batches.hpp
+template <class Keys>
+Split split_distinct(const Keys& keys, Rng& rng, SplitOptions options = {}) {
+  const std::vector<Index> groups = group_equal(keys);
+  options.groups = groups;
+  return split_items(static_cast<Index>(groups.size()), rng, options);
 }
 
 /// The first item of each group, in order: what is left when duplicates are dropped.

@@ -36,6 +36,23 @@ std::vector<std::u32string> read_lines(const std::string& path) {
   return lines;
 }
 
+std::vector<std::string> read_utf8_lines(const std::string& path) {
+  std::vector<std::string> lines;
+  for (const auto& line : read_lines(path)) lines.push_back(encode_utf8(line));
+  return lines;
+}
+
+std::u32string read_text(const std::string& path) {
+  std::u32string text = decode_utf8(read_bytes(path), path);
+  if (text.starts_with(U'\ufeff')) text.erase(0, 1);
+  if (text.empty()) throw DataError(path + ": the file is empty");
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (text[i] != U'\r' || i + 1 == text.size() || text[i + 1] != U'\n') text[end++] = text[i];
+  text.resize(end);
+  return text;
+}
+
 std::string at_line(const std::string& path, std::size_t line) { return path + ":" + std::to_string(line) + ": "; }
 
 }  // namespace unroll

@@ -1,31 +1,24 @@
 #include "unroll/data/time_series.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <string_view>
 
 #include "unroll/core/error.hpp"
+#include "unroll/data/text_detail.hpp"
 #include "unroll/data/text_file.hpp"
 
 namespace unroll {
 
 namespace {
 
-std::string_view trimmed(std::string_view s) {
-  const auto first = s.find_first_not_of(" \t\r");
-  return first == s.npos ? std::string_view() : s.substr(first, s.find_last_not_of(" \t\r") - first + 1);
-}
+using detail::parse, detail::quoted, detail::trimmed;
 
 std::vector<std::string_view> cut(std::string_view s, char at) {
-  std::vector<std::string_view> parts;
-  for (std::size_t start = 0;;) {
-    const std::size_t end = s.find(at, start);
-    parts.push_back(trimmed(s.substr(start, end - start)));
-    if (end == s.npos) return parts;
-    start = end + 1;
-  }
+  auto parts = detail::cut(s, at);
+  for (auto& part : parts) part = trimmed(part);
+  return parts;
 }
 
 std::string lower(std::string_view s) {
@@ -34,15 +27,6 @@ std::string lower(std::string_view s) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
   return text;
 }
-
-template <class Number>
-bool parse(std::string_view s, Number& value) {
-  if (s.starts_with('+')) s.remove_prefix(1);
-  const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), value);
-  return error == std::errc() && end == s.data() + s.size();
-}
-
-std::string quoted(std::string_view s) { return "'" + std::string(s.substr(0, 40)) + (s.size() > 40 ? "...'" : "'"); }
 
 class Reader {
  public:

@@ -96,7 +96,7 @@ struct Task {
   }
 
   std::u32string_view train;
-  Vocabulary vocabulary;
+  examples::Vocabulary vocabulary;
   std::vector<Index> train_ids, held_out_ids;
   double unigram, trigram, five_gram;
 };

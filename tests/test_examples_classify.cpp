@@ -1,4 +1,4 @@
-// What the classify program shares with others: encoded items, baselines, confusion, ranks, pictures.
+// What the classify program shares with others: encoded items, baselines, pictures.
 
 #include <doctest/doctest.h>
 
@@ -58,22 +58,6 @@ TEST_CASE("naive Bayes of pairs by hand") {
   const auto test = texts({{"a", "xy"}, {"b", "yx"}, {"a", "q"}, {"b", "q"}});
   const LabelledTask task(train, {}, test, classes_of(train.items), false);
   CHECK(naive_bayes_accuracy(task) == doctest::Approx(0.75));  // of what was never seen the larger class is it
-}
-
-TEST_CASE("rank correlation: ties, constants, and nothing but order counts") {
-  const std::vector<double> a{1, 2, 3, 4}, exp{2, 4, 90, 1e9}, down{4, 3, 2, 1}, tied{1, 1, 2, 2}, flat(4, 1.0);
-  CHECK(rank_correlation(a, exp) == doctest::Approx(1));
-  CHECK(rank_correlation(a, down) == doctest::Approx(-1));
-  CHECK(rank_correlation(a, tied) == doctest::Approx(4 / std::sqrt(20.0)));
-  CHECK(rank_correlation(a, flat) == 0);
-}
-
-TEST_CASE("the confusion table has recall and precision, in columns whatever the letters") {
-  ConfusionMatrix m({"\xc3\xa9t\xc3\xa9", "b"});
-  m.add(0, 0), m.add(0, 1), m.add(1, 1), m.add(1, 1);
-  const std::string table = m.text();
-  CHECK(table.find("     \xc3\xa9t\xc3\xa9   50.0 %  100.0 %") != table.npos);
-  CHECK(table.find("       b  100.0 %   66.7 %               2:    .    2") != table.npos);
 }
 
 TEST_CASE("made judgements: both labels, other things when held out, ratings within two") {

@@ -123,13 +123,13 @@ TEST_CASE("data that cannot be used says why") {
 }
 
 TEST_CASE("the vocabulary numbers characters in their order; others are unknown") {
-  const Vocabulary v(U"banana\u00e9");
+  const examples::Vocabulary v(U"banana\u00e9");
   CHECK(v.size() == 5);
   CHECK(v.encode(U"abn\u00e9?") == std::vector<Index>{0, 1, 2, 3, 4});
   CHECK(v.unknown() == 4);
   CHECK(v.decode(v.encode(U"ban?")) == U"ban\ufffd");
   CHECK(v.symbol(-1) == U'\ufffd');
-  CHECK(Vocabulary(U"").size() == 1);
+  CHECK(examples::Vocabulary(U"").size() == 1);
 }
 
 TEST_CASE("words of a sample that occur in the text") {

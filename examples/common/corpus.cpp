@@ -32,16 +32,7 @@ std::vector<fs::path> files_below(const fs::path& folder) {
 class Reader {
  public:
   void add_file(const fs::path& path) {
-    const std::string bytes = read_bytes(path);
-    std::string_view rest = bytes;
-    if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
-    if (rest.empty()) throw DataError(path.string() + ": the file is empty");
-    std::u32string text = decode_utf8(bytes, path.string());
-    if (text.front() == U'\ufeff') text.erase(0, 1);
-    std::size_t end = 0;
-    for (std::size_t i = 0; i < text.size(); ++i)
-      if (text[i] != U'\r' || i + 1 == text.size() || text[i + 1] != U'\n') text[end++] = text[i];
-    text.resize(end);
+    const std::u32string text = read_text(path.string());
     if (!seen_.insert(text).second) return;
     if (!corpus.text.empty() && corpus.text.back() != U'\n') corpus.text += U'\n';
     corpus.text += text;

@@ -8,6 +8,7 @@
 
 #include "common/plot.hpp"
 #include "common/program.hpp"
+#include "unroll/data/metrics.hpp"
 
 namespace unroll::examples {
 
@@ -124,18 +125,6 @@ class WordCounts {
   std::vector<std::vector<std::pair<std::size_t, double>>> rows_;
 };
 
-std::vector<double> ranks(std::span<const double> x) {
-  std::vector<std::size_t> order(x.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return x[a] < x[b]; });
-  std::vector<double> rank(x.size());
-  for (std::size_t from = 0, to = 0; from < order.size(); from = to) {
-    while (to < order.size() && x[order[to]] == x[order[from]]) ++to;
-    for (std::size_t k = from; k < to; ++k) rank[order[k]] = static_cast<double>(from + to - 1) / 2;
-  }
-  return rank;
-}
-
 }  // namespace
 
 std::vector<double> ridge_ratings(const LabelledTask& task) {
@@ -150,43 +139,6 @@ std::vector<double> ridge_ratings(const LabelledTask& task) {
   std::vector<double> ratings;
   for (const auto& item : task.test) ratings.push_back(WordCounts::product(words.count(item, false), w));
   return ratings;
-}
-
-double rank_correlation(std::span<const double> a, std::span<const double> b) {
-  const auto x = ranks(a), y = ranks(b);
-  const double mean = (static_cast<double>(x.size()) - 1) / 2;
-  double xx = 0, yy = 0, xy = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    xx += (x[i] - mean) * (x[i] - mean);
-    yy += (y[i] - mean) * (y[i] - mean);
-    xy += (x[i] - mean) * (y[i] - mean);
-  }
-  return xx > 0 && yy > 0 ? xy / std::sqrt(xx * yy) : 0;
-}
-
-std::string ConfusionMatrix::text() const {
-  const std::size_t n = classes.size();
-  const auto letters = [](const std::string& name) {  // bytes that are not a character's second or later one
-    return static_cast<std::size_t>(std::count_if(name.begin(), name.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-  };
-  std::size_t width = 8;
-  for (const auto& name : classes) width = std::max(width, letters(name));
-  const auto padded = [&](const std::string& name) { return std::string(width - letters(name), ' ') + name; };
-  const auto percent = [](Index part, Index whole) {
-    return whole > 0 ? examples::text("%7.1f %%", 100.0 * static_cast<double>(part) / static_cast<double>(whole))
-                     : std::string("        -");
-  };
-  std::string table = std::string(width, ' ') + "  recall  precision  taken for class";
-  for (std::size_t c = 0; c < n; ++c) table += examples::text(" %4zu", c + 1);
-  for (std::size_t c = 0; c < n; ++c) {
-    Index row = 0, column = 0;
-    for (std::size_t k = 0; k < n; ++k) row += counts[c * n + k], column += counts[k * n + c];
-    table += "\n" + padded(classes[c]) + percent(counts[c * n + c], row) + percent(counts[c * n + c], column) +
-             examples::text("  %14zu:", c + 1);
-    for (std::size_t k = 0; k < n; ++k)
-      table += counts[c * n + k] > 0 ? examples::text(" %4d", static_cast<int>(counts[c * n + k])) : "    .";
-  }
-  return table;
 }
 
 Report::Report(std::span<const LabelledTask> tasks) : tasks_(tasks), confusion_(tasks.front().classes) {}
@@ -209,9 +161,9 @@ nlohmann::json Report::add(std::span<const double> guesses) {
     for (const auto& item : task.test) truths.push_back(static_cast<double>(item.rating));
     const auto one = [&](const char* name, const char* key, std::span<const double> ratings) {
       line[key + std::string("rmse")] = error_of(task, task.test, ratings);
-      line[key + std::string("rank_correlation")] = rank_correlation(truths, ratings);
+      line[key + std::string("rank_correlation")] = spearman(truths, ratings);
       print("%s: root mean square error %.3f, rank correlation %.3f", name, error_of(task, task.test, ratings),
-            rank_correlation(truths, ratings));
+            spearman(truths, ratings));
     };
     one("this model", "", guesses);
     if (task.features == 0) one("ridge regression over words", "ridge_", ridge_ratings(task));

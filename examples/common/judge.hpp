@@ -10,6 +10,7 @@
 
 #include "common/labelled_items.hpp"
 #include "unroll/core/tape.hpp"
+#include "unroll/data/confusion_matrix.hpp"
 
 namespace unroll::examples {
 
@@ -41,24 +42,6 @@ double naive_bayes_accuracy(const LabelledTask& task);
 /// ASCII), w = argmin |X w - y|^2 + l |w|^2 by conjugate gradients; l is the best of 0.1, 1, 10 and 100 for a fifth of
 /// the training items that the other four do not see. For texts.
 std::vector<double> ridge_ratings(const LabelledTask& task);
-
-/// Spearman's rank correlation: Pearson's of the ranks, those of equal numbers their mean; 0 where one side is
-/// constant.
-double rank_correlation(std::span<const double> a, std::span<const double> b);
-
-/// How often class `truth` was taken for class `guess`: counts[truth * classes + guess].
-struct ConfusionMatrix {
-  explicit ConfusionMatrix(std::vector<std::string> names)
-      : classes(std::move(names)), counts(classes.size() * classes.size()) {}
-  void add(Index truth, Index guess) {
-    ++counts[static_cast<std::size_t>(truth) * classes.size() + static_cast<std::size_t>(guess)];
-  }
-  /// A table, one line a class, with recall and precision; names and numbers in columns.
-  std::string text() const;
-
-  std::vector<std::string> classes;
-  std::vector<Index> counts;
-};
 
 /// Collects the guesses for the test items of one or several tasks of the same classes.
 class Report {
