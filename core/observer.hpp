@@ -7,6 +7,11 @@
 
 #include "unroll/core/shape.hpp"
 
+namespace unroll {
+template <class T>
+class Tape;
+}
+
 namespace unroll::detail {
 
 template <class T>
@@ -22,7 +27,7 @@ class Observer {
  public:
   virtual ~Observer() = default;
   /// A scope has begun; the tape was rewound when it is the outermost one.
-  virtual void opened(bool outermost) = 0;
+  virtual void opened(Tape<T>& tape, bool outermost) = 0;
   /// A scope is about to end.
   virtual void closing() = 0;
   virtual void begins(const char* op) = 0;

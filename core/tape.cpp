@@ -134,7 +134,7 @@ void Tape<T>::open(bool recording, bool training) {
   current_tape<T> = this;
   if (outermost && tape_around_) observer_ = tape_around_->observer_ ? tape_around_->observer_->of_inner_tape() : nullptr;
   quick_serial_ = observer_ ? no_serial : serial_;
-  if (observer_) observer_->opened(outermost);
+  if (observer_) observer_->opened(*this, outermost);
 }
 
 template <class T>
@@ -321,9 +321,10 @@ template <class T>
 
 template <class T>
 void Tape<T>::watch(detail::Observer<T>* observer) {
-  if (serial_ != 0)
-    throw TapeInUseError("[Watch] the tape has a scope open; expected watching to begin and end between its scopes");
+  if (observer && serial_ != 0)
+    throw TapeInUseError("[Watch] the tape has a scope open; expected watching to begin between its scopes");
   observer_ = observer;
+  quick_serial_ = serial_;
 }
 
 template <class T>

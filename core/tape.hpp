@@ -136,7 +136,8 @@ class Tape : public detail::TapeBase {
 
   // For those who watch (nn/watch.hpp) ----------------------------------------------------------------------------------
 
-  /// Tells `observer` from now on what is recorded here; null: nobody. Throws TapeInUseError while a scope is open.
+  /// Tells `observer` from now on what is recorded here; null: nobody. Throws TapeInUseError while a scope is open
+  /// and there is somebody.
   void watch(detail::Observer<T>* observer);
   detail::Observer<T>* observer() const { return observer_; }
   /// An operation begins that has no operands.
