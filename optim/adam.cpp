@@ -16,22 +16,22 @@ std::vector<std::string> state_names(bool amsgrad) {
 }  // namespace
 
 template <class T>
-Adam<T>::Adam(const char* op, const ParameterList<T>& parameters, const AdamOptions& options, bool decoupled)
-    : Optimizer<T>(op, parameters, options.lr, state_names(options.amsgrad)),
+Adam<T>::Adam(const char* op, const ParameterList<T>& parameters, const AdamOptions& options,
+              const ParameterGroups& groups, bool decoupled)
+    : Optimizer<T>(op, parameters, options.lr, options.weight_decay, groups, state_names(options.amsgrad)),
       options_(options),
       decoupled_(decoupled) {
   this->check("beta1", options.beta1, 0, 1);
   this->check("beta2", options.beta2, 0, 1);
   this->check("eps", options.eps, 0, 1e308);
-  this->check("weight_decay", options.weight_decay, 0, 1e308);
 }
 
 template <class T>
 void Adam<T>::update(std::size_t i, ParameterStorage<T>& p, Index step) {
   const auto t = static_cast<double>(step);
-  const double decay = options_.weight_decay;
+  const double lr = this->rate(i), decay = this->decay(i);
   const detail::AdamNumbers<T> numbers = {
-      .step_size = static_cast<T>(this->lr() / (1 - std::pow(options_.beta1, t))),
+      .step_size = static_cast<T>(lr / (1 - std::pow(options_.beta1, t))),
       .beta1 = static_cast<T>(options_.beta1),
       .beta2 = static_cast<T>(options_.beta2),
       .one_minus_beta1 = static_cast<T>(1 - options_.beta1),
@@ -39,7 +39,7 @@ void Adam<T>::update(std::size_t i, ParameterStorage<T>& p, Index step) {
       .inverse_root = static_cast<T>(1 / std::sqrt(1 - std::pow(options_.beta2, t))),
       .eps = static_cast<T>(options_.eps),
       .weight_decay = static_cast<T>(decoupled_ ? 0 : decay),
-      .keep = static_cast<T>(decoupled_ ? 1 - this->lr() * decay : 1),
+      .keep = static_cast<T>(decoupled_ ? 1 - lr * decay : 1),
   };
   T* largest = options_.amsgrad ? this->state(2, i) : nullptr;
   detail::active_update_kernels<T>().adam(p.value, p.grad, this->state(0, i), this->state(1, i), largest,

@@ -22,17 +22,19 @@ struct AdamOptions {
 ///     m  = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2
 ///     p -= lr / (1 - beta1^t)  m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
 ///
-/// A gradient of which only some rows were touched gives exactly the result of the dense one.
+/// With amsgrad (AMSGrad) v in the last line is the largest v of all steps so far. A gradient of which only some rows
+/// were touched gives exactly the result of the dense one: every row moves, since its m fades.
 /// Throws ValueError on numbers outside their range.
 template <class T = float>
 class Adam : public Optimizer<T> {
  public:
-  explicit Adam(const ParameterList<T>& parameters, const AdamOptions& options = {})
-      : Adam("Adam", parameters, options, false) {}
+  explicit Adam(const ParameterList<T>& parameters, const AdamOptions& options = {}, const ParameterGroups& groups = {})
+      : Adam("Adam", parameters, options, groups, false) {}
   const AdamOptions& options() const { return options_; }
 
  protected:
-  Adam(const char* op, const ParameterList<T>& parameters, const AdamOptions& options, bool decoupled);
+  Adam(const char* op, const ParameterList<T>& parameters, const AdamOptions& options, const ParameterGroups& groups,
+       bool decoupled);
 
  private:
   void update(std::size_t i, ParameterStorage<T>& p, Index step) override;
@@ -54,8 +56,8 @@ struct AdamWOptions {
 template <class T = float>
 class AdamW : public Adam<T> {
  public:
-  explicit AdamW(const ParameterList<T>& parameters, const AdamWOptions& o = {})
-      : Adam<T>("AdamW", parameters, {o.lr, o.beta1, o.beta2, o.eps, o.weight_decay, o.amsgrad}, true) {}
+  explicit AdamW(const ParameterList<T>& parameters, const AdamWOptions& o = {}, const ParameterGroups& groups = {})
+      : Adam<T>("AdamW", parameters, {o.lr, o.beta1, o.beta2, o.eps, o.weight_decay, o.amsgrad}, groups, true) {}
 };
 
 extern template class Adam<float>;

@@ -28,8 +28,7 @@ void each_gradient(const ParameterList<T>& parameters, const F& f) {
 
 void check_limit(const char* op, const char* what, double limit) {
   if (!(limit >= 0))
-    throw ValueError("[" + std::string(op) + "] " + what + " " + std::to_string(limit) +
-                     ", expected 0 or more");
+    throw ValueError("[" + std::string(op) + "] " + what + " " + std::to_string(limit) + ", expected 0 or more");
 }
 
 }  // namespace
@@ -48,8 +47,7 @@ double clip_grad_norm(const ParameterList<T>& parameters, double max_norm, const
     return norm;
   }
   const double factor = max_norm / (norm + 1e-6);
-  if (factor < 1)
-    each_gradient(parameters, [&](T* g, Index n) { kernels.scale(g, static_cast<T>(factor), n); });
+  if (factor < 1) each_gradient(parameters, [&](T* g, Index n) { kernels.scale(g, static_cast<T>(factor), n); });
   return norm;
 }
 

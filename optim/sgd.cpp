@@ -6,13 +6,11 @@
 namespace unroll {
 
 template <class T>
-SGD<T>::SGD(const ParameterList<T>& parameters, const SGDOptions& options)
-    : Optimizer<T>(
-          "SGD", parameters, options.lr,
-          options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{}),
+SGD<T>::SGD(const ParameterList<T>& parameters, const SGDOptions& options, const ParameterGroups& groups)
+    : Optimizer<T>("SGD", parameters, options.lr, options.weight_decay, groups,
+                   options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"} : std::vector<std::string>{}),
       options_(options) {
   this->check("momentum", options.momentum, 0, 1e308);
-  this->check("weight_decay", options.weight_decay, 0, 1e308);
   if (options.nesterov && (!(options.momentum > 0) || options.dampening != 0))
     throw ValueError("[SGD] nesterov with momentum " + std::to_string(options.momentum) + " and dampening " +
                      std::to_string(options.dampening) + ", expected a positive momentum and no dampening");
@@ -20,21 +18,21 @@ SGD<T>::SGD(const ParameterList<T>& parameters, const SGDOptions& options)
 
 template <class T>
 void SGD<T>::update(std::size_t i, ParameterStorage<T>& p, Index step) {
+  const double decay = this->decay(i);
   const auto& kernels = detail::active_update_kernels<T>();
-  const detail::SgdNumbers<T> numbers = {static_cast<T>(this->lr()),
+  const detail::SgdNumbers<T> numbers = {static_cast<T>(this->rate(i)),
                                          static_cast<T>(options_.momentum),
                                          static_cast<T>(1 - options_.dampening),
-                                         static_cast<T>(options_.weight_decay),
+                                         static_cast<T>(decay),
                                          options_.nesterov,
                                          step == 1};
   T* velocity = options_.momentum != 0 ? this->state(0, i) : nullptr;
-  if (velocity || p.dense || options_.weight_decay != 0) {
+  if (velocity || p.dense || decay != 0) {
     kernels.sgd(p.value, p.grad, velocity, p.shape.size(), numbers);
     return;
   }
   const Index cols = p.shape.cols();
-  for (const Index row : p.touched_rows)
-    kernels.sgd(p.value + row * cols, p.grad + row * cols, nullptr, cols, numbers);
+  for (const Index row : p.touched_rows) kernels.sgd(p.value + row * cols, p.grad + row * cols, nullptr, cols, numbers);
 }
 
 template class SGD<float>;

@@ -20,13 +20,14 @@ struct SGDOptions {
 ///     v  = g in the first step, mu v + (1 - d) g afterwards       (with mu != 0)
 ///     p -= lr (g + mu v)   Nesterov;   lr v   momentum;   lr g   plain
 ///
-/// Plain, without decay, it touches only the rows of an embedding that were used.
+/// Plain, without decay, it touches only the rows of an embedding that were used; otherwise every row moves in every
+/// step, used or not, as a dense gradient would move it.
 /// Throws ValueError on numbers outside their range. (Sutskever and others, "On the importance of
 /// initialization and momentum in deep learning", 2013.)
 template <class T = float>
 class SGD : public Optimizer<T> {
  public:
-  explicit SGD(const ParameterList<T>& parameters, const SGDOptions& options = {});
+  explicit SGD(const ParameterList<T>& parameters, const SGDOptions& options = {}, const ParameterGroups& groups = {});
   const SGDOptions& options() const { return options_; }
 
  private:

@@ -1,0 +1,31 @@
+#include "unroll/optim/adadelta.hpp"
+
+#include "unroll/optim/update_kernels.hpp"
+
+namespace unroll {
+
+template <class T>
+Adadelta<T>::Adadelta(const ParameterList<T>& parameters, const AdadeltaOptions& options, const ParameterGroups& groups)
+    : Optimizer<T>("Adadelta", parameters, options.lr, options.weight_decay, groups, {"square_avg", "acc_delta"}),
+      options_(options) {
+  this->check("rho", options.rho, 0, 1);
+  this->check("eps", options.eps, 0, 1e308);
+}
+
+template <class T>
+void Adadelta<T>::update(std::size_t i, ParameterStorage<T>& p, Index) {
+  const detail::AdadeltaNumbers<T> numbers = {
+      .lr = static_cast<T>(this->rate(i)),
+      .rho = static_cast<T>(options_.rho),
+      .one_minus_rho = static_cast<T>(1 - options_.rho),
+      .eps = static_cast<T>(options_.eps),
+      .weight_decay = static_cast<T>(this->decay(i)),
+  };
+  detail::active_update_kernels<T>().adadelta(p.value, p.grad, this->state(0, i), this->state(1, i), p.shape.size(),
+                                              numbers);
+}
+
+template class Adadelta<float>;
+template class Adadelta<double>;
+
+}  // namespace unroll

@@ -1,0 +1,38 @@
+#include "unroll/optim/adagrad.hpp"
+
+#include "unroll/optim/update_kernels.hpp"
+
+namespace unroll {
+
+template <class T>
+Adagrad<T>::Adagrad(const ParameterList<T>& parameters, const AdagradOptions& options, const ParameterGroups& groups)
+    : Optimizer<T>("Adagrad", parameters, options.lr, options.weight_decay, groups, {"sum"}), options_(options) {
+  this->check("lr_decay", options.lr_decay, 0, 1e308);
+  this->check("initial_accumulator_value", options.initial_accumulator_value, 0, 1e308);
+  this->check("eps", options.eps, 0, 1e308);
+}
+
+template <class T>
+T Adagrad<T>::initial_state(std::size_t) const {
+  return static_cast<T>(options_.initial_accumulator_value);
+}
+
+template <class T>
+void Adagrad<T>::update(std::size_t i, ParameterStorage<T>& p, Index step) {
+  const double lr = this->rate(i) / (1 + static_cast<double>(step - 1) * options_.lr_decay), decay = this->decay(i);
+  const detail::AdagradNumbers<T> numbers = {static_cast<T>(lr), static_cast<T>(options_.eps), static_cast<T>(decay)};
+  const auto update = detail::active_update_kernels<T>().adagrad;
+  T* sum = this->state(0, i);
+  if (p.dense || decay != 0) {
+    update(p.value, p.grad, sum, p.shape.size(), numbers);
+    return;
+  }
+  const Index cols = p.shape.cols();
+  for (const Index row : p.touched_rows)
+    update(p.value + row * cols, p.grad + row * cols, sum + row * cols, cols, numbers);
+}
+
+template class Adagrad<float>;
+template class Adagrad<double>;
+
+}  // namespace unroll
