@@ -38,7 +38,6 @@ struct Position {
     return before;
   }
   friend bool operator==(const Position& a, const Position& b) { return a.at == b.at; }
-  friend bool operator!=(const Position& a, const Position& b) { return a.at != b.at; }
 };
 
 class RollReader {

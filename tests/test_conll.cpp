@@ -165,10 +165,10 @@ TEST_CASE("every transition of IOB1 and IOB2") {
       {"I-Y", "B-Y", "0-1:Y 1-2:Y"},
       {"I-Y", "I-Y", "0-2:Y"},
   }};
-  for (const auto& [a, b, expected] : cases) {
-    CAPTURE(a);
-    CAPTURE(b);
-    CHECK(spans(std::string(a) + " " + b) == expected);
+  for (const auto& row : cases) {
+    const std::string both = std::string(row[0]) + " " + row[1];
+    CAPTURE(both);
+    CHECK(spans(both) == row[2]);
   }
 }
 
