@@ -14,6 +14,7 @@
 #include "unroll/core/error.hpp"
 #include "unroll/data/batches.hpp"
 #include "unroll/data/prefetch.hpp"
+#include "unroll/optim/bucketed_batches.hpp"
 
 using namespace unroll;
 
@@ -231,4 +232,53 @@ TEST_CASE("batches that cannot be copied") {
   Prefetch next(3, [](Index k) { return std::make_unique<Index>(k); });
   CHECK(**next() == 0);
   CHECK(**next() == 1);
+}
+
+TEST_CASE("batches by length for training: a new order every epoch, and a state to go on from") {
+  Rng rng(9);
+  const auto lengths = some_lengths(200, 30, rng);
+  const BatchOptions options{.tokens = 120, .pool = 50};
+  const auto epoch = [](BucketedBatches& b) {
+    Batches all;
+    for (Index k = 0; k < b.size(); ++k) all.emplace_back(b.batch(k).begin(), b.batch(k).end());
+    return all;
+  };
+  BucketedBatches batches(lengths, options, 3), other(lengths, options, 8);
+  const Index size = batches.size();
+  CHECK_THROWS_WITH_AS(batches.batch(size), doctest::Contains("[BucketedBatches] batch "), ValueError);
+  CHECK_THROWS_WITH_AS(batches.batch(0), "[BucketedBatches] batch() before the first begin_epoch()", ValueError);
+  std::vector<std::int64_t> fresh, saved;
+  const auto save = [](BucketedBatches& b, std::vector<std::int64_t>& to) {
+    each_state(b, [&](const std::string&, auto values) { to.assign(values.begin(), values.end()); });
+  };
+  save(batches, fresh);
+  batches.begin_epoch();
+  CHECK(batches.size() == size);
+  const Batches first = epoch(batches);
+  CHECK(sorted_items(first) == numbers(200));
+  batches.begin_epoch();
+  const Batches second = epoch(batches);
+  CHECK(first != second);
+
+  save(batches, saved);
+  CHECK(epoch(batches) == second);
+  const auto load = [](BucketedBatches& b, const std::vector<std::int64_t>& from) {
+    each_state(b, [&](const std::string&, auto values) {
+      using Number = std::decay_t<decltype(values[0])>;
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<Number>(from[i]);
+    });
+  };
+  load(other, saved);
+  CHECK(epoch(other) == second);
+  batches.begin_epoch(), other.begin_epoch();
+  CHECK(epoch(batches) == epoch(other));
+  load(other, fresh);
+  CHECK_THROWS_AS(other.batch(0), ValueError);
+  other.begin_epoch();
+  CHECK(epoch(other) == first);
+
+  BucketedBatches shorter({1, 2}, options);
+  CHECK_THROWS_WITH_AS(load(shorter, saved), "[BucketedBatches] a state of items of other lengths", ValueError);
+  CHECK_THROWS_AS(BucketedBatches({1, -2}, options), ValueError);
+  CHECK_THROWS_AS(BucketedBatches({1}, {}), ValueError);
 }
