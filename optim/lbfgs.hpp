@@ -57,7 +57,9 @@ class LBFGS : public Optimizer<T> {
   /// number; gradients are forgotten before each call. Returns the first loss, that of the values before.
   template <class F>
   double step(F&& closure) {
-    return run([](void* f) { return static_cast<double>((*static_cast<std::remove_reference_t<F>*>(f))()); }, &closure);
+    using Closure = std::remove_reference_t<F>;
+    const auto call = [](void* f) { return static_cast<double>((*static_cast<Closure*>(f))()); };
+    return run(call, const_cast<void*>(static_cast<const void*>(&closure)));
   }
   /// Directions computed and losses evaluated so far.
   Index iterations() const { return counts_[0]; }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "lbfgs_cases.hpp"
 #include "optim_cases.hpp"
 #include "unroll/optim/clip.hpp"
 
@@ -15,27 +16,51 @@ using namespace unroll::test;
 
 namespace {
 
-std::unique_ptr<torch::optim::Optimizer> make_torch(const OptimCase& c, const torch::Tensor& p) {
-  const std::vector<torch::Tensor> list = {p};
-  const AdamOptions& a = c.adam;
-  if (c.kind == Kind::sgd)
-    return std::make_unique<torch::optim::SGD>(list, torch::optim::SGDOptions(c.sgd.lr)
-                                                         .momentum(c.sgd.momentum)
-                                                         .dampening(c.sgd.dampening)
-                                                         .weight_decay(c.sgd.weight_decay)
-                                                         .nesterov(c.sgd.nesterov));
-  if (c.kind == Kind::adam)
-    return std::make_unique<torch::optim::Adam>(list, torch::optim::AdamOptions(a.lr)
-                                                          .betas({a.beta1, a.beta2})
-                                                          .eps(a.eps)
-                                                          .weight_decay(a.weight_decay)
-                                                          .amsgrad(a.amsgrad));
-  return std::make_unique<torch::optim::AdamW>(list, torch::optim::AdamWOptions(a.lr)
-                                                         .betas({a.beta1, a.beta2})
-                                                         .eps(a.eps)
-                                                         .weight_decay(a.weight_decay)
-                                                         .amsgrad(a.amsgrad));
-}
+/// The same optimizer of LibTorch; null where 1.13 has none in C++.
+struct MakeTorch {
+  std::vector<torch::Tensor> list;
+  using Made = std::unique_ptr<torch::optim::Optimizer>;
+
+  Made operator()(const SGDOptions& o) const {
+    return std::make_unique<torch::optim::SGD>(list, torch::optim::SGDOptions(o.lr)
+                                                         .momentum(o.momentum)
+                                                         .dampening(o.dampening)
+                                                         .weight_decay(o.weight_decay)
+                                                         .nesterov(o.nesterov));
+  }
+  template <class Options>
+  static Options adam(const auto& o) {
+    Options options(o.lr);
+    options.betas({o.beta1, o.beta2});
+    options.eps(o.eps);
+    options.weight_decay(o.weight_decay);
+    options.amsgrad(o.amsgrad);
+    return options;
+  }
+  Made operator()(const AdamOptions& o) const {
+    return std::make_unique<torch::optim::Adam>(list, adam<torch::optim::AdamOptions>(o));
+  }
+  Made operator()(const AdamWOptions& o) const {
+    return std::make_unique<torch::optim::AdamW>(list, adam<torch::optim::AdamWOptions>(o));
+  }
+  Made operator()(const RMSpropOptions& o) const {
+    return std::make_unique<torch::optim::RMSprop>(list, torch::optim::RMSpropOptions(o.lr)
+                                                             .alpha(o.alpha)
+                                                             .eps(o.eps)
+                                                             .weight_decay(o.weight_decay)
+                                                             .momentum(o.momentum)
+                                                             .centered(o.centered));
+  }
+  Made operator()(const AdagradOptions& o) const {
+    return std::make_unique<torch::optim::Adagrad>(list, torch::optim::AdagradOptions(o.lr)
+                                                             .lr_decay(o.lr_decay)
+                                                             .weight_decay(o.weight_decay)
+                                                             .initial_accumulator_value(o.initial_accumulator_value)
+                                                             .eps(o.eps));
+  }
+  Made operator()(const AdadeltaOptions&) const { return nullptr; }
+  Made operator()(const NAdamOptions&) const { return nullptr; }
+};
 
 }  // namespace
 
@@ -46,7 +71,8 @@ TEST_CASE_TEMPLATE("the optimizers walk LibTorch's path", T, float, double) {
     auto p = torch::empty({optim_rows, optim_cols}, torch::CppTypeToScalarType<T>::value);
     for (Index i = 0; i < p.numel(); ++i) p.template data_ptr<T>()[i] = static_cast<T>(start_value(i));
     p.set_requires_grad(true);
-    auto optimizer = make_torch(c, p);
+    auto optimizer = std::visit(MakeTorch{{p}}, c.options);
+    if (!optimizer) continue;
     const auto ours = trajectory<T>(c);
     double worst = 0;
     for (int t = 1; t <= optim_steps; ++t) {
@@ -85,5 +111,37 @@ TEST_CASE("clip_grad_norm scales as LibTorch does") {
           doctest::Approx(theirs).epsilon(1e-14));
     for (std::size_t i = 0; i < 4; ++i)
       CHECK(b.grads()[i] == doctest::Approx(tb.grad().data_ptr<double>()[i]).epsilon(1e-14));
+  }
+}
+
+TEST_CASE("L-BFGS walks LibTorch's path") {
+  for (const LbfgsCase& c : lbfgs_cases()) {
+    CAPTURE(c.name);
+    auto x = torch::tensor(c.problem.start(), torch::kDouble);
+    x.set_requires_grad(true);
+    auto options = torch::optim::LBFGSOptions(c.options.lr)
+                       .max_iter(c.options.max_iter)
+                       .tolerance_grad(c.options.tolerance_grad)
+                       .tolerance_change(c.options.tolerance_change)
+                       .history_size(c.options.history_size);
+    if (c.options.max_eval) options.max_eval(*c.options.max_eval);
+    if (c.options.line_search == LineSearch::strong_wolfe) options.line_search_fn("strong_wolfe");
+    torch::optim::LBFGS lbfgs({x}, options);
+    Index evaluations = 0;
+    double worst = 0;
+    for (const auto& ours : lbfgs_trajectory<double>(c)) {
+      lbfgs.step([&] {
+        ++evaluations;
+        const double* at = x.data_ptr<double>();
+        std::vector<double> g;
+        const double loss = c.problem.loss(std::vector<double>(at, at + x.numel()), g);
+        x.mutable_grad() = torch::tensor(g, torch::kDouble);
+        return torch::tensor(loss, torch::kDouble);
+      });
+      for (std::size_t i = 0; i < ours.size(); ++i)
+        worst = std::max(worst, std::abs(ours[i] - x.data_ptr<double>()[i]));
+    }
+    CHECK(worst <= 1e-12);
+    MESSAGE(c.name << ": " << evaluations << " evaluations, largest difference " << worst);
   }
 }
