@@ -1,17 +1,10 @@
 #include "unroll/optim/checkpoint.hpp"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
-#include <cerrno>
-#include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <filesystem>
 
 #include "unroll/core/error.hpp"
 
@@ -203,12 +196,6 @@ Differences compare(const SafetensorsFile& file, const std::vector<detail::State
   return d;
 }
 
-std::optional<double> value_of(const Metadata& metadata) {
-  const auto value = metadata.find("value");
-  if (value == metadata.end()) return {};
-  return std::strtod(value->second.c_str(), nullptr);
-}
-
 }  // namespace
 
 void save_checkpoint(const std::string& path, const TrainingState& state, const Metadata& metadata) {
@@ -274,109 +261,6 @@ Metadata load_checkpoint(const std::string& path, const TrainingState& state) {
   }
   for (const auto& finish : found.finish) finish();
   return file.metadata();
-}
-
-Checkpoints::Checkpoints(std::string stem, const CheckpointsOptions& options)
-    : stem_(std::move(stem)), options_(options) {
-  if (options.keep < 1)
-    throw ValueError("[Checkpoints] keep " + std::to_string(options.keep) + ", expected at least 1");
-}
-
-std::string Checkpoints::path(Index step) const {
-  char number[48];
-  std::snprintf(number, sizeof number, "-%09lld.safetensors", static_cast<long long>(step));
-  return stem_ + number;
-}
-
-std::vector<std::string> Checkpoints::files() const {
-  namespace fs = std::filesystem;
-  const fs::path stem(stem_);
-  const std::string prefix = stem.filename().string() + "-", suffix = ".safetensors";
-  std::vector<std::pair<Index, std::string>> found;
-  std::error_code error;
-  const fs::path folder = stem.has_parent_path() ? stem.parent_path() : fs::path(".");
-  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
-       entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (!name.starts_with(prefix) || !name.ends_with(suffix) || name.size() <= prefix.size() + suffix.size()) continue;
-    const std::string number = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
-    if (number.size() > 18 || number.find_first_not_of("0123456789") != std::string::npos) continue;
-    found.emplace_back(std::stoll(number), path(std::stoll(number)));
-  }
-  std::sort(found.rbegin(), found.rend());
-  std::vector<std::string> paths;
-  for (auto& [step, file] : found) paths.push_back(std::move(file));
-  return paths;
-}
-
-void Checkpoints::remove_leftovers() const {
-  namespace fs = std::filesystem;
-  const fs::path stem(stem_);
-  const std::string prefix = stem.filename().string() + "-", suffix = ".tmp";
-  std::error_code error;
-  const fs::path folder = stem.has_parent_path() ? stem.parent_path() : fs::path(".");
-  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
-       entry.increment(error)) {
-    // <stem>-<step>.safetensors.<process id>-<number>.tmp
-    const std::string name = entry->path().filename().string();
-    const auto middle = name.rfind(".safetensors.");
-    if (!name.starts_with(prefix) || !name.ends_with(suffix) || middle == std::string::npos) continue;
-    const long process = std::strtol(name.c_str() + middle + 13, nullptr, 10);
-    // Our own number was another process's: in a container they come again.
-    const bool alive = process != ::getpid() && (::kill(static_cast<pid_t>(process), 0) == 0 || errno != ESRCH);
-    std::error_code ignored;
-    if (process > 0 && !alive) fs::remove(entry->path(), ignored);
-  }
-}
-
-void Checkpoints::save(const TrainingState& state, Index step, std::optional<double> value) {
-  if (step < 0) throw ValueError("[Checkpoints] step " + std::to_string(step) + ", expected 0 or more");
-  if (!looked_) {
-    looked_ = true;
-    remove_leftovers();
-    try {
-      if (std::filesystem::exists(best())) best_value_ = value_of(check_checkpoint(best()));
-    } catch (const FileError&) {
-      // Damaged: the next one is better.
-    }
-  }
-  Metadata metadata = {{"step", std::to_string(step)}};
-  if (value) metadata["value"] = detail::hyper_parameter_text(*value);
-  if (options_.keep_best && value && std::isfinite(*value) && (!best_value_ || *value < *best_value_)) {
-    save_checkpoint(best(), state, metadata);
-    best_value_ = value;
-  }
-  save_checkpoint(path(step), state, metadata);
-  const std::vector<std::string> all = files();
-  for (std::size_t i = 0, kept = 0; i < all.size(); ++i) {
-    std::error_code ignored;
-    if (static_cast<int>(kept++) >= options_.keep) std::filesystem::remove(all[i], ignored);
-  }
-}
-
-std::optional<Checkpoints::Restored> Checkpoints::restore(const TrainingState& state) {
-  Restored restored;
-  std::vector<std::string> damaged_files;
-  for (const std::string& file : files()) {
-    try {
-      const Metadata metadata = load_checkpoint(file, state);
-      const auto step = metadata.find("step");
-      if (step != metadata.end()) restored.step = std::strtoll(step->second.c_str(), nullptr, 10);
-      restored.file = file;
-      for (const std::string& damaged : damaged_files) {  // they would count among the newest
-        std::error_code ignored;
-        std::filesystem::rename(damaged, damaged + ".damaged", ignored);
-      }
-      return restored;
-    } catch (const FileError& e) {
-      restored.skipped.push_back(e.what());
-      damaged_files.push_back(file);
-    }
-  }
-  if (restored.skipped.empty()) return {};
-  std::string message = "[Checkpoints] every checkpoint of " + stem_ + " is damaged: ";
-  for (std::size_t i = 0; i < restored.skipped.size(); ++i) message += (i > 0 ? "; " : "") + restored.skipped[i];
-  throw FileError(message);
 }
 
 }  // namespace unroll

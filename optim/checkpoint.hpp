@@ -63,6 +63,8 @@ class Checkpoints {
 
   /// Those of steps, newest first. Those that killed processes left half-written are none.
   std::vector<std::string> files() const;
+  /// Removes those of steps, and what killed processes left: the training is over.
+  void remove();
   /// Path of the best one, whether or not it is there yet.
   std::string best() const { return stem_ + "-best.safetensors"; }
   const std::string& stem() const { return stem_; }

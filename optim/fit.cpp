@@ -117,7 +117,8 @@ class FitLoop {
     const double loss = job_.backward(batch_);
     if (!std::isfinite(loss)) {
       job_.optimizer.zero_grad();
-      throw ValueError("[fit] the loss is " + hyper_parameter_text(loss) + " after " + std::to_string(result_.steps) +
+      throw ValueError(std::string("[fit] the loss is ") + (std::isnan(loss) ? "not a number" : "infinite") +
+                       " after " + std::to_string(result_.steps) +
                        " steps, expected a finite number; a lower learning rate may help");
     }
     const bool logs = (result_.steps + 1) % o_.log_every == 0 && !o_.metrics.empty();

@@ -191,7 +191,7 @@ TEST_CASE("mistakes") {
     FAIL("no error");
   } catch (const ValueError& e) {
     CHECK(std::string(e.what()) ==
-          "[fit] the loss is nan after 0 steps, expected a finite number; a lower learning rate may help");
+          "[fit] the loss is not a number after 0 steps, expected a finite number; a lower learning rate may help");
   }
   CHECK(run.model.embed.weight.values()[0] == before);
   CHECK_THROWS_AS(ShuffledBatches(3, 0), ValueError);
