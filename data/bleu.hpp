@@ -37,9 +37,8 @@ struct BleuOptions {
 /// 2002) with the choices that sacreBLEU 2 makes by default (Post, "A call for clarity in reporting BLEU scores", WMT
 /// 2018; signature `nrefs:R|case:mixed|eff:no|tok:13a|smooth:exp`):
 ///
-/// - p_n = 100 * matches_n / totals_n for n = 1 .. 4, counts summed over the corpus, a match counted no more often than
-/// the
-///   reference that has it most often;
+/// - p_n = 100 * matches_n / totals_n for n = 1 .. 4, counts summed over the corpus, an n-gram matched no more often
+///   than it is in the reference that has it most often;
 /// - exponential smoothing: the k-th of the orders without a match has p_n = 100 / (2^k totals_n) (Chen and Cherry, "A
 ///   systematic comparison of smoothing techniques for sentence-level BLEU", WMT 2014, method 3);
 /// - brevity penalty exp(1 - r / c) where the guesses' c tokens are fewer than the references' r, of several references

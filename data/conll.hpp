@@ -32,10 +32,9 @@ struct ConllOptions {
   bool comments = false;  ///< leave out lines that start with "# "
 };
 
-/// Reads one token a line in any number of columns from two, the token first and its tag last; blank lines (and lines
-/// of
-/// `-DOCSTART-`) part sentences. Columns are parted by single tabs if the first line has one, otherwise by any number
-/// of spaces. UTF-8.
+/// Reads one token a line in any number of columns from two, the token first and its tag last; blank lines, and lines
+/// that start with `-DOCSTART-`, part sentences. Columns are parted by single tabs if the first line has one, otherwise
+/// by any number of spaces. UTF-8.
 ///
 /// Throws DataError, with file and line, for what is missing, unreadable, empty or not UTF-8, without a sentence, for a
 /// line of another number of columns than the first or of only one, and for an empty column.

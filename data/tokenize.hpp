@@ -21,9 +21,8 @@ std::vector<std::string> tokenize_characters(std::string_view text);
 /// 2. A word is a longest run of word characters: ASCII letters and digits, '_', and all other code points above U+007F
 ///    but white space and marks (U+00A1 .. U+00BF without the letters and numbers among them, U+00D7, U+00F7, U+2010 ..
 ///    U+205E, U+20A0 .. U+20CF, U+3001 .. U+3020, U+FE30 .. U+FE6F, U+FF01 .. U+FF65 without its digits and letters).
-/// 3. An apostrophe (' or U+2019) between word characters is part of the word: "don't" is one; so is a '.' or ','
-/// between
-///    two ASCII digits: "3.14", "1,000".
+/// 3. An apostrophe (' or U+2019) between word characters is part of the word: "don't" is one; so is a '.' or a ','
+///    between two ASCII digits: "3.14", "1,000".
 /// 4. Any other code point is a token by itself.
 ///
 /// Scripts that put no space between words (Chinese, Japanese, Thai) come out in long runs: use characters for them.

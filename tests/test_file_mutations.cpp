@@ -13,6 +13,7 @@
 #include "unroll/core/random.hpp"
 #include "unroll/data/npy.hpp"
 #include "unroll/data/safetensors.hpp"
+#include "unroll/data/vocabulary.hpp"
 
 namespace {
 std::size_t largest_new = 0;
@@ -181,4 +182,39 @@ TEST_CASE("mutated npz files") {
   const Outcome outcome = mutate_all(originals, read_npz<float>, 3, true);
   CHECK(outcome.errors > mutations / 2);
   CHECK(outcome.loads > 0);
+}
+
+TEST_CASE("mutated vocabulary files: an error that names the file, or a load that is the file byte for byte") {
+  limit_memory();
+  const TemporaryFolder folder;
+  const std::string path = folder.file("v"), again = folder.file("w");
+  std::vector<std::string> originals;
+  TokenCounts counts;
+  for (int i = 0; i < 30; ++i) counts["w\u00f6rd" + std::to_string(i * i) + (i % 7 == 0 ? "\t\\" : "")] = i % 5;
+  Vocabulary(counts, {.specials = {"<pad>", "<unk>"}}).save(path);
+  originals.push_back(file_bytes(path));
+  Vocabulary(std::vector<std::string>{"a", "b", "c"}).save(path);
+  originals.push_back(file_bytes(path));
+  Rng rng(4);
+  Outcome outcome;
+  for (int i = 0; i < mutations; ++i) {
+    CAPTURE(i);
+    const std::string bytes = mutated(originals[below(rng, originals.size())], rng);
+    put_file(path, bytes);
+    largest_new = 0;
+    try {
+      const Vocabulary v = Vocabulary::load(path);
+      ++outcome.loads;
+      v.save(again);
+      CHECK(file_bytes(again) == bytes);
+      for (Index id = 0; id < v.size(); ++id) CHECK(v.id(v.token(id)) == id);
+    } catch (const DataError& e) {
+      ++outcome.errors;
+      CHECK(std::string_view(e.what()).starts_with(path));
+    }
+    CHECK(largest_new <= 1 << 16);
+  }
+  MESSAGE(outcome.errors << " errors, " << outcome.loads << " loads");
+  CHECK(outcome.errors > mutations / 2);
+  CHECK(outcome.loads > 20);
 }

@@ -1,11 +1,10 @@
-// Tokens and their numbers: tokenizers, vocabularies, their files, and what damaged files do.
+// Tokens and their numbers: tokenizers, vocabularies, their files.
 
 #include <doctest/doctest.h>
 
 #include <string>
 #include <vector>
 
-#include "mutated_file.hpp"
 #include "temporary_folder.hpp"
 #include "unroll/core/error.hpp"
 #include "unroll/data/tokenize.hpp"
@@ -175,37 +174,4 @@ TEST_CASE("what is wrong with a vocabulary's file is named by file and line") {
   CHECK(fails(line_1 + "a\t0\nb\r\t1\n").starts_with("v:3: a carriage return"));
   CHECK(fails(line_1 + "a\t0\nb\t1\r\n") == "v:3: count is '1\r', expected a whole number from 0");
   CHECK(fails(line_1 + "a\t0\n\xc3\t1\n") == "v:3: byte 53 of the file is 0xc3, which is not UTF-8 text");
-}
-
-TEST_CASE("mutated vocabulary files: an error that names the file, or a load that is the file") {
-  const TemporaryFolder folder;
-  const std::string path = folder.file("v"), again = folder.file("w");
-  Tokens tokens;
-  for (int i = 0; i < 30; ++i)
-    for (int k = 0; k <= i % 5; ++k) tokens.push_back("w\u00f6rd" + std::to_string(i * i) + (i % 7 == 0 ? "\t\\" : ""));
-  std::vector<std::string> originals;
-  Vocabulary(counts_of(tokens), {.specials = {"<pad>", "<unk>"}}).save(path);
-  originals.push_back(file_bytes(path));
-  Vocabulary(Tokens{"a", "b", "c"}).save(path);
-  originals.push_back(file_bytes(path));
-  Rng rng(4);
-  int errors = 0, loads = 0;
-  for (int i = 0; i < 1000; ++i) {
-    CAPTURE(i);
-    const std::string bytes = mutated(originals[below(rng, originals.size())], rng);
-    put_file(path, bytes);
-    try {
-      const Vocabulary v = Vocabulary::load(path);
-      ++loads;
-      v.save(again);
-      CHECK(file_bytes(again) == bytes);
-      for (Index id = 0; id < v.size(); ++id) CHECK(v.id(v.token(id)) == id);
-    } catch (const DataError& e) {
-      ++errors;
-      CHECK(std::string_view(e.what()).starts_with(path));
-    }
-  }
-  MESSAGE(errors << " errors, " << loads << " loads");
-  CHECK(errors > 500);
-  CHECK(loads > 20);
 }
