@@ -88,7 +88,7 @@ inline std::vector<LbfgsCase> lbfgs_cases() {
 inline constexpr int lbfgs_steps = 50;
 
 template <class T>
-std::vector<std::vector<T>> lbfgs_trajectory(const LbfgsCase& c) {
+std::vector<std::vector<T>> lbfgs_trajectory(const LbfgsCase& c, Index* evaluations = nullptr) {
   Parameter<T> p(Shape{c.problem.size});
   std::ranges::transform(c.problem.start(), p.mutable_values().begin(), [](double x) { return static_cast<T>(x); });
   LBFGS<T> lbfgs({{"p", p.share()}}, c.options);
@@ -97,6 +97,7 @@ std::vector<std::vector<T>> lbfgs_trajectory(const LbfgsCase& c) {
     lbfgs.step([&] { return c.problem(p); });
     out.emplace_back(p.values().begin(), p.values().end());
   }
+  if (evaluations) *evaluations = lbfgs.evaluations();
   return out;
 }
 

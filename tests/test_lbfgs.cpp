@@ -126,6 +126,21 @@ TEST_CASE("fifty steps with fixed lengths follow the written algorithm") {
   }
 }
 
+TEST_CASE("as many evaluations in fifty steps as LibTorch makes") {
+  // Printed by test_torch_optim under UNROLL_PRINT_RECORDED=1. In the valleys they hang on roundings.
+  const std::vector<std::pair<std::string, Index>> recorded = {
+      {"fixed", 78},  {"fixed, many at once", 84},    {"fixed, short history", 102}, {"quadratic, fixed", 50},
+      {"search", 68}, {"search, long first try", 81}, {"search, short tries", 203}};
+  const auto cases = lbfgs_cases();
+  for (std::size_t k = 0; k < recorded.size(); ++k) {
+    CAPTURE(cases[k].name);
+    REQUIRE(cases[k].name == recorded[k].first);
+    Index evaluations = 0;
+    lbfgs_trajectory<double>(cases[k], &evaluations);
+    CHECK(evaluations == recorded[k].second);
+  }
+}
+
 TEST_CASE("every line that the search accepts fulfils the strong Wolfe conditions") {
   for (const LbfgsCase& c : lbfgs_cases()) {
     if (c.options.line_search != LineSearch::strong_wolfe) continue;

@@ -17,9 +17,9 @@ using namespace unroll;
 namespace {
 
 void check_factors(const Schedule& s, const std::vector<std::pair<Index, double>>& want) {
-  for (const auto& [t, factor] : want) {
-    CAPTURE(t);
-    CHECK(s(t) == doctest::Approx(factor).epsilon(1e-13));
+  for (const auto& w : want) {
+    CAPTURE(w.first);
+    CHECK(s(w.first) == doctest::Approx(w.second).epsilon(1e-13));
   }
 }
 
