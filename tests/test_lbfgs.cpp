@@ -101,7 +101,7 @@ struct Bytes {
       REQUIRE(k < arrays.size());
       CHECK(arrays[k].first == name);
       REQUIRE(arrays[k].second.size() == values.size_bytes());
-      std::memcpy(values.data(), arrays[k].second.data(), values.size_bytes());
+      if (!values.empty()) std::memcpy(values.data(), arrays[k].second.data(), values.size_bytes());
       ++k;
     });
     CHECK(k == arrays.size());
