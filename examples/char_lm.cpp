@@ -12,6 +12,9 @@
 //     char_lm                                     the licence texts of this Debian system
 //     char_lm --data book.txt --prompt "It was "  your own text; goes on from the prompt
 //     char_lm --data folder --metrics log.jsonl   all text files of a folder; the figures as JSON lines
+//     char_lm --save lm.safetensors --plot l.png  keeps the best model, and draws the losses; ended or killed on the
+//     way, char_lm --save lm.safetensors --resume      goes on to the same bits char_lm --load lm.safetensors writes
+//     with a kept model; with --data, trains it further
 //
 // To expect on the held-out tenth, beside interpolated n-gram models (modified Kneser-Ney), and the time on two cores:
 //
@@ -20,17 +23,14 @@
 //       --lr 4e-3 --dropout 0.4 --epochs 6          1.47 (3-gram 2.04, 5-gram 1.56)   5.4 min
 
 #include <cmath>
-#include <limits>
 #include <numbers>
 #include <thread>
 
-#include "common/corpus.hpp"
-#include "common/ngram.hpp"
+#include "common/char_task.hpp"
+#include "common/plot.hpp"
 #include "common/program.hpp"
-#include "common/progress.hpp"
-#include "common/sampling.hpp"
 #include "common/streams.hpp"
-#include "unroll/core/shards.hpp"
+#include "unroll/data/parameter_file.hpp"
 #include "unroll/nn/carry.hpp"
 #include "unroll/nn/embedding.hpp"
 #include "unroll/nn/gru.hpp"
@@ -40,17 +40,26 @@
 #include "unroll/nn/stack.hpp"
 #include "unroll/ops/losses.hpp"
 #include "unroll/optim/adam.hpp"
-#include "unroll/optim/clip.hpp"
+#include "unroll/optim/fit.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;
 
 struct Options {
   std::vector<std::string> data;
-  std::string cell = "lstm", prompt, metrics;
-  Index layers = 1, hidden = 256, embed = 64, batch = 16, steps = 64, epochs = 12, patience = 5, length = 600, seed = 1;
-  double lr = 6e-3, dropout = 0.5, clip = 1, temperature = 0.7;
+  std::string cell = "lstm", metrics, save, load, plot;
+  Index layers = 1, hidden = 256, embed = 64, batch = 16, steps = 64, epochs = 12, patience = 5, save_every = 500;
+  double lr = 6e-3, dropout = 0.5, clip = 1;
+  SampleOptions sample;
   int threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
+  bool resume = false;
+
+  /// Those that a training must be resumed with.
+  void each(auto&& visit) {
+    visit("cell", cell), visit("batch", batch), visit("steps", steps), visit("epochs", epochs);
+    visit("patience", patience), visit("seed", sample.seed), visit("lr", lr), visit("clip", clip),
+        visit("threads", threads);
+  }
 };
 
 template <class Cell>
@@ -80,61 +89,6 @@ struct CharModel {
   double dropout;
 };
 
-/// The text as the models see it, and the loss of n-gram models on its held-out part.
-struct Task {
-  explicit Task(std::u32string_view text)
-      : train(text.substr(0, text.size() - text.size() / 10)),
-        vocabulary(train),
-        train_ids(vocabulary.encode(train)),
-        held_out_ids(vocabulary.encode(text.substr(train.size()))) {
-    if (held_out_ids.empty())
-      throw DataError("the text is too short: " + std::to_string(text.size()) + " characters, expected at least 10");
-    const auto loss = [&](int order) {
-      return NgramModel(train_ids, vocabulary.size(), order).cross_entropy(train_ids, held_out_ids);
-    };
-    unigram = loss(1), trigram = loss(3), five_gram = loss(5);
-  }
-
-  std::u32string_view train;
-  examples::Vocabulary vocabulary;
-  std::vector<Index> train_ids, held_out_ids;
-  double unigram, trigram, five_gram;
-};
-
-/// Mean loss over the held-out text, read in streams as in training (but no more than 16: each starts without a past).
-template <class Cell>
-double validate(const CharModel<Cell>& model, Tape<float>& tape, const Task& task, const TrainingStreams& like,
-                Index most_chunks = std::numeric_limits<Index>::max()) {
-  ValidationStreams streams(task.train_ids.back(), task.held_out_ids, std::min<Index>(like.batch(), 16), like.steps());
-  Carry<typename CharModel<Cell>::State> carry;
-  double sum = 0;
-  for (Index k = 0; k < std::min(streams.chunks(), most_chunks); ++k) {
-    const Chunk& chunk = streams.chunk(k);
-    const Evaluation scope(tape);
-    const auto loss =
-        softmax_cross_entropy<float>(model(chunk.inputs, chunk.batch, carry), std::span<const Index>(chunk.targets),
-                                     {.reduction = Reduction::sum, .ignore_index = kNoTarget});
-    sum += static_cast<double>(loss.item());
-  }
-  return sum / static_cast<double>(task.held_out_ids.size());
-}
-
-/// The prompt, and `o.length` characters more; without a prompt, what follows a new line.
-template <class Cell>
-std::u32string write_on(const CharModel<Cell>& model, Tape<float>& tape, const Task& task, const Options& o) {
-  std::u32string text = decode_utf8(o.prompt, "--prompt");
-  std::vector<Index> ids = task.vocabulary.encode(text.empty() ? U"\n" : text);
-  Carry<typename CharModel<Cell>::State> carry;
-  Rng rng(static_cast<std::uint64_t>(o.seed));
-  for (Index i = 0; i < o.length; ++i) {
-    const Evaluation scope(tape);
-    const auto logits = model(ids, 1, carry);
-    ids = {draw(at(logits, -1).values(), o.temperature, task.vocabulary.unknown(), rng)};
-    text += task.vocabulary.symbol(ids[0]);
-  }
-  return text;
-}
-
 /// Learning rate, as a share of the highest: up over the first 100 steps, then down to zero along a cosine.
 double schedule(Index step, Index total) {
   const double warm_up = std::min(1.0, static_cast<double>(step + 1) / 100);
@@ -142,131 +96,136 @@ double schedule(Index step, Index total) {
 }
 
 template <class Cell>
-void run(const Options& o, const Corpus& corpus, MetricsLog& metrics) {
-  const Task task(corpus.text);
-  TrainingStreams streams(task.train_ids, o.batch, o.steps);
-  Rng rng(static_cast<std::uint64_t>(o.seed));
-  CharModel<Cell> model(task.vocabulary.size(), o, rng), best = clone(model);
+void run(Options& o, const Corpus& corpus, const std::optional<Vocabulary>& known, MetricsFile& metrics) {
+  const CharTask task(corpus.text, known);
+  const TrainingStreams streams(task.train_ids, o.batch, o.steps);
+  Rng rng(static_cast<std::uint64_t>(o.sample.seed));
+  CharModel<Cell> model(task.vocabulary.size(), o, rng);
+  if (!o.load.empty()) load_parameters(o.load, model);
   Adam<float> adam(parameters(model), {.lr = o.lr});
   // Each thread reads its share of the streams, on a tape of its own.
   Shards<float> shards(static_cast<int>(std::min<Index>(o.threads, streams.batch())), rng.next());
   Tape<float>& tape = shards.tape(0);
   std::vector<Carry<typename CharModel<Cell>::State>> carries(static_cast<std::size_t>(shards.count()));
   std::vector<Chunk> shares(carries.size());
+  ShiftedStreams batches(streams, std::ssize(task.train_ids), rng);
 
   print("files %zu, characters %zu, different ones %d; %s, parameters %d", corpus.files.size(), corpus.text.size(),
         static_cast<int>(task.vocabulary.size() - 1), o.cell.c_str(), static_cast<int>(parameter_count(model)));
   if (streams.batch() != o.batch || streams.steps() != o.steps)
     print("the text is short: batch %d, steps %d", static_cast<int>(streams.batch()),
           static_cast<int>(streams.steps()));
+  held_out_loss(model, tape, task, streams, 2);  // memory does not grow any more once training has begun
 
-  const Index total = o.epochs * streams.chunks();
-  const auto characters = static_cast<double>(streams.batch() * streams.steps());
-  Progress progress(static_cast<double>(total) * characters, "characters");
-  double best_loss = INFINITY;
-  Index step = 0;
-  validate(model, tape, task, streams, 1);  // memory does not grow any more once training has begun
-  for (Index epoch = 1, best_epoch = 1; epoch <= o.epochs && epoch <= best_epoch + o.patience; ++epoch) {
+  std::vector<double> train_curve, val_curve;
+  for (auto* curve : {&train_curve, &val_curve})
+    curve->reserve(static_cast<std::size_t>(std::min<Index>(o.epochs, 1000)));
+  const auto keep_model = [&] {
+    if (!o.save.empty())
+      save_parameters(o.save, model, {.metadata = char_metadata(task.vocabulary, o.cell, o.layers, o.hidden, o.embed)});
+  };
+  FitOptions fit_options{.epochs = o.epochs,
+                         .clip_norm = o.clip,
+                         .patience = o.patience,
+                         .checkpoint_every = o.save_every,
+                         .metrics = {&metrics},
+                         .items = static_cast<double>(streams.batch() * streams.steps()),
+                         .unit = "characters"};
+  fit_options.lr = [&](Index step) { return o.lr * schedule(step, o.epochs * streams.chunks()); };
+  fit_options.validate = [&] { return held_out_loss(model, tape, task, streams); };
+  fit_options.on_epoch = [&](const FitEpoch& e) {
+    print("epoch %d: training %.3f, held out %.4f nats = %.3f bits a character%s", static_cast<int>(e.epoch),
+          e.train_loss, e.val_loss, e.val_loss / std::numbers::ln2, e.best ? "" : " (not the best)");
+    train_curve.push_back(e.train_loss), val_curve.push_back(e.val_loss);
+    if (e.best) keep_model();
     for (auto& carry : carries) carry.clear();
-    const Index offset = rng.integer(static_cast<Index>(task.train_ids.size()));
-    double train_loss = 0;  // mean of this epoch
-    for (Index k = 0; k < streams.chunks() && !interrupted(); ++k, ++step) {
-      const Chunk& chunk = streams.chunk(k, offset);
-      const double loss = shards.step([&](Tape<float>&, int shard) {
+  };
+  fit_options.on_log = [&](MetricsLine& line) {
+    if (line.front().first == "epoch") line.emplace_back("val_bits", val_curve.back() / std::numbers::ln2);
+    line.emplace_back("memory", memory_in_use());
+  };
+  Index symbols = std::ssize(task.train_ids);
+  Checkpoints checkpoints(o.save + ".run", {.keep = 2, .keep_best = false});
+  if (!o.save.empty()) {
+    if (!o.resume && !checkpoints.files().empty())
+      throw DataError(checkpoints.files()[0] +
+                      " is of an unfinished training: --resume goes on with it; remove it to begin anew");
+    fit_options.checkpoints = &checkpoints;
+    fit_options.state.add("options", o).add("symbols", symbols).add("rng", rng).add("carries", carries);
+    fit_options.state.add("train_curve", train_curve).add("val_curve", val_curve);
+  }
+  const FitResult result = fit(
+      model, adam, shards, batches,
+      [&](const Chunk& chunk, Tape<float>&, int shard) {
         Chunk& share = shares[static_cast<std::size_t>(shard)];
         take_streams(chunk, chunk.batch * shard / shards.count(), chunk.batch * (shard + 1) / shards.count(), share);
         const auto logits = model(share.inputs, share.batch, carries[static_cast<std::size_t>(shard)]);
         return softmax_cross_entropy<float>(logits, std::span<const Index>(share.targets),
                                             {.denominator = static_cast<double>(chunk.targets.size())});
-      });
-      if (!std::isfinite(loss))
-        throw ValueError("the loss is not a finite number after " + std::to_string(step) +
-                         " steps; a lower --lr may help");
-      clip_grad_norm(adam, o.clip);
-      adam.set_lr(o.lr * schedule(step, total));
-      adam.step();
-      train_loss += (loss - train_loss) / static_cast<double>(k + 1);
-      progress.show(static_cast<double>(step + 1) * characters,
-                    text("epoch %d/%d  loss %.3f", static_cast<int>(epoch), static_cast<int>(o.epochs), train_loss));
-      if ((step + 1) % 100 == 0)
-        metrics.write({{"step", step + 1}, {"train_loss", train_loss}, {"peak_memory", peak_memory()}});
-    }
-    progress.pause();
-    const double loss = validate(model, tape, task, streams);
-    progress.clear();
-    print("epoch %d: training %.3f, held out %.4f nats = %.3f bits a character%s", static_cast<int>(epoch), train_loss,
-          loss, loss / std::numbers::ln2, loss < best_loss ? "" : " (not the best)");
-    metrics.write({{"epoch", epoch},
-                   {"train_loss", train_loss},
-                   {"val_loss", loss},
-                   {"val_bits", loss / std::numbers::ln2},
-                   {"seconds", progress.seconds()},
-                   {"characters_per_second", progress.rate()}});
-    if (loss < best_loss) {
-      best_loss = loss, best_epoch = epoch;
-      copy_parameters(model, best);
-    }
-    if (interrupted()) break;
-    progress.resume();
-  }
-  progress.pause();
+      },
+      fit_options);
+  keep_model();
+  if (!o.save.empty() && !result.interrupted) checkpoints.remove();
 
-  const std::u32string sample = write_on(best, tape, task, o);
-  const KnownWords words = known_words(sample, task.train);
+  const std::u32string sample = write_on(model, tape, task.vocabulary, o.sample);
   print("\n%s\n", encode_utf8(sample).c_str());
-  print("words of this sample that occur in the text: %.0f %%", 100 * words.share());
-  print("held out, nats a character: unigram %.3f, trigram %.3f, 5-gram %.3f, this model %.4f (%.3f bits)",
-        task.unigram, task.trigram, task.five_gram, best_loss, best_loss / std::numbers::ln2);
-  print("%s after %d steps in %s of training", interrupted() ? "interrupted" : "done", static_cast<int>(step),
-        duration_text(progress.seconds()).c_str());
-  metrics.write({{"final", true},
-                 {"val_loss", best_loss},
-                 {"val_bits", best_loss / std::numbers::ln2},
-                 {"unigram", task.unigram},
-                 {"trigram", task.trigram},
-                 {"five_gram", task.five_gram},
-                 {"known_words", words.share()},
-                 {"steps", step},
-                 {"seconds", progress.seconds()},
-                 {"interrupted", interrupted()},
-                 {"peak_memory", peak_memory()}});
+  report_result(task, sample, result, metrics);
+  if (!o.plot.empty() && !val_curve.empty()) draw_char_losses(o.plot, task, train_curve, val_curve);
+}
+
+/// Trains, or only writes on with a model of --load.
+template <class Cell>
+void start(Options& o, const std::optional<Vocabulary>& known) {
+  if (!o.load.empty() && o.data.empty()) {
+    Rng rng(1);
+    CharModel<Cell> model(known->size(), o, rng);
+    load_parameters(o.load, model);
+    Tape<float> tape;
+    return print("%s", encode_utf8(write_on(model, tape, *known, o.sample)).c_str());
+  }
+  check_plot(o.plot);
+  MetricsFile metrics(o.metrics);
+  const Corpus corpus = o.data.empty() ? read_default_corpus() : read_corpus(o.data);
+  for (const std::string& note : corpus.notes) print("%s", note.c_str());
+  run<Cell>(o, corpus, known, metrics);
 }
 
 int main(int argc, char** argv) {
   Options o;
   CLI::App app("A character language model: trains on a text, then writes on by itself.", "char_lm");
-  const auto number = [&](const char* name, auto& value, auto low, auto high, const char* help) {
-    using Number = std::remove_reference_t<decltype(value)>;
-    const auto range = between<Number>(static_cast<Number>(low), static_cast<Number>(high));
-    app.add_option(name, value, help)->check(range)->capture_default_str();
-  };
   app.add_option("--data", o.data, "text file or folder, repeatable [Debian's licence texts]");
   app.add_option("--cell", o.cell, "rnn, lstm or gru")
       ->check(CLI::IsMember({"rnn", "lstm", "gru"}))
       ->capture_default_str();
-  number("--layers", o.layers, 1, 64, "layers of cells");
-  number("--hidden", o.hidden, 1, 16384, "units of a layer");
-  number("--embed", o.embed, 1, 16384, "size of a character's vector");
-  number("--batch", o.batch, 1, 16384, "streams read side by side");
-  number("--steps", o.steps, 1, 16384, "characters back-propagated through");
-  number("--epochs", o.epochs, 1, 1000000, "times through the text, at most");
-  number("--patience", o.patience, 1, 1000000, "epochs without a better result before it stops");
-  number("--lr", o.lr, 0, 10, "highest learning rate (Adam; 100 steps up, then a cosine down)");
-  number("--dropout", o.dropout, 0, 0.99, "share of outputs dropped after each layer");
-  number("--clip", o.clip, 0, 1e9, "highest norm of the gradient");
-  number("--seed", o.seed, 0, Index{1} << 62, "of parameters, dropout and sample");
-  number("--threads", o.threads, 1, 1024, "of the training, each with its share of the streams");
-  number("--temperature", o.temperature, 0, 100, "of the sample: low is careful, 0 always takes the likeliest");
-  app.add_option("--prompt", o.prompt, "the sample goes on from this text");
-  number("--length", o.length, 0, 100000000, "characters to write");
-  app.add_option("--metrics", o.metrics, "file for the figures, one JSON object a line");
+  add_number(app, "--layers", o.layers, 1, 64, "layers of cells");
+  add_number(app, "--hidden", o.hidden, 1, 16384, "units of a layer");
+  add_number(app, "--embed", o.embed, 1, 16384, "size of a character's vector");
+  add_number(app, "--batch", o.batch, 1, 16384, "streams read side by side");
+  add_number(app, "--steps", o.steps, 1, 16384, "characters back-propagated through");
+  add_number(app, "--epochs", o.epochs, 1, 1000000, "times through the text, at most");
+  add_number(app, "--patience", o.patience, 1, 1000000, "epochs without a better result before it stops");
+  add_number(app, "--lr", o.lr, 0, 10, "highest learning rate (Adam; 100 steps up, then a cosine down)");
+  add_number(app, "--dropout", o.dropout, 0, 0.99, "share of outputs dropped after each layer");
+  add_number(app, "--clip", o.clip, 0, 1e9, "highest norm of the gradient");
+  add_number(app, "--seed", o.sample.seed, 0, Index{1} << 62, "of parameters, dropout and sample");
+  add_number(app, "--threads", o.threads, 1, 1024, "of the training, each with its share of the streams");
+  add_number(app, "--temperature", o.sample.temperature, 0, 100,
+             "of the sample: low is careful, 0 always takes the likeliest");
+  app.add_option("--prompt", o.sample.prompt, "the sample goes on from this text");
+  add_number(app, "--length", o.sample.length, 0, 100000000, "characters to write");
+  app.add_option("--metrics", o.metrics, "file for the figures: JSON lines, or a table (.csv)");
+  app.add_option("--plot", o.plot, "picture of the losses (.png, .svg), drawn by gnuplot");
+  auto* save = app.add_option("--save", o.save, "file for the best model (safetensors); beside it, <file>.run-...");
+  app.add_flag("--resume", o.resume, "goes on with the training of --save that was ended or killed, to the same bits")
+      ->needs(save);
+  add_number(app, "--save-every", o.save_every, 0, 1000000000, "steps between savings, beside each epoch's");
+  app.add_option("--load", o.load, "model of --save: writes on; with --data, is trained further");
   catch_interrupts();
   return run_program(app, argc, argv, [&] {
-    const Corpus corpus = o.data.empty() ? read_default_corpus() : read_corpus(o.data);
-    for (const std::string& note : corpus.notes) print("%s", note.c_str());
-    MetricsLog metrics(o.metrics);
-    if (o.cell == "rnn") run<RNNCell<>>(o, corpus, metrics);
-    if (o.cell == "lstm") run<LSTMCell<>>(o, corpus, metrics);
-    if (o.cell == "gru") run<GRUCell<>>(o, corpus, metrics);
+    std::optional<Vocabulary> known;
+    if (!o.load.empty()) known = read_char_metadata(o.load, o.cell, o.layers, o.hidden, o.embed);
+    if (o.cell == "rnn") start<RNNCell<>>(o, known);
+    if (o.cell == "lstm") start<LSTMCell<>>(o, known);
+    if (o.cell == "gru") start<GRUCell<>>(o, known);
   });
 }

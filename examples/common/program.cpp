@@ -1,6 +1,10 @@
 #include "common/program.hpp"
 
+#include <stdlib.h>
 #include <sys/resource.h>
+#ifdef __GLIBC__  // said by <stdlib.h>
+#include <malloc.h>
+#endif
 
 #include <algorithm>
 #include <cerrno>
@@ -53,6 +57,15 @@ Index peak_memory() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return Index{1024} * usage.ru_maxrss;
+}
+
+Index memory_in_use() {
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+  const struct mallinfo2 heap = mallinfo2();
+  return static_cast<Index>(heap.uordblks + heap.hblkhd);
+#else
+  return peak_memory();
+#endif
 }
 
 MetricsLog::MetricsLog(const std::string& file) : file_(file) {

@@ -46,6 +46,8 @@ CLI::Option* add_number(CLI::App& app, const char* name, T& value, std::type_ide
 
 /// Bytes of memory this process has had at most.
 Index peak_memory();
+/// Bytes that are allocated now, tapes and weights among them. Without a C library that says so: peak_memory().
+Index memory_in_use();
 
 /// One JSON object a line; each is in the file as soon as it is written. Without a file name nothing happens.
 class MetricsLog {

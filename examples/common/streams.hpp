@@ -3,9 +3,12 @@
 /// A long text as a batch of parallel streams, read in chunks of some steps.
 
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "unroll/core/random.hpp"
 #include "unroll/core/shape.hpp"
+#include "unroll/optim/state.hpp"
 
 namespace unroll::examples {
 
@@ -40,6 +43,24 @@ class TrainingStreams {
   std::span<const Index> text_;
   Index batch_, steps_, length_, chunks_;
   Chunk chunk_;
+};
+
+/// Training streams as `fit` wants its batches: in every epoch they begin elsewhere in the text.
+class ShiftedStreams {
+ public:
+  /// Draws from `rng`, whose state is the caller's to save.
+  ShiftedStreams(TrainingStreams streams, Index symbols, Rng& rng)
+      : streams_(std::move(streams)), symbols_(symbols), rng_(rng) {}
+
+  Index size() const { return streams_.chunks(); }
+  void begin_epoch() { offset_ = rng_.integer(symbols_); }
+  const Chunk& batch(Index k) { return streams_.chunk(k, offset_); }
+  void each_state(StateVisitor& visitor) { visitor.array("offset", std::span<Index>(&offset_, 1)); }
+
+ private:
+  TrainingStreams streams_;
+  Index symbols_, offset_ = 0;
+  Rng& rng_;
 };
 
 /// For validation: every symbol of `text` is a target once, the first one from `before` it. The last chunk is padded.
