@@ -106,7 +106,7 @@ Variable<T> input(std::span<const T> values, const Shape& shape, RequiresGrad) {
 template <class T>
 Variable<T> zeros(const Shape& shape) {
   Variable<T> x = full(shape, T(0));
-  x.use("zeros")->is_zero = true;
+  x.read("zeros").is_zero = true;
   return x;
 }
 

@@ -93,6 +93,7 @@ auto teacher_forced(const Step& step, const State& initial, Index begin, std::sp
   SymbolSampler sampler;
   Loop<T> loop(tape, layout.rows);
   for (Index t = 0; t < layout.steps; ++t) {
+    const Place here(t);
     const Index active = layout.active[t];
     const auto rows = static_cast<std::size_t>(active);
     loop.step(layout.first[t], active);

@@ -187,6 +187,14 @@ nlohmann::json Report::finish(const std::string& plot) const {
   for (const auto& [key, value] : means.items())
     summary += (summary.empty() ? "" : ", ") + key + examples::text(" %.4f", value.get<double>());
   if (figures_.size() > 1) print("mean of %zu: %s", figures_.size(), summary.c_str());
+  if (classes) {  // for unroll-plot
+    const std::size_t n = confusion_.classes.size();
+    means["classes"] = confusion_.classes;
+    for (std::size_t row = 0; row < n; ++row)
+      means["confusion"].push_back(
+          std::vector<Index>(confusion_.counts.begin() + static_cast<std::ptrdiff_t>(row * n),
+                             confusion_.counts.begin() + static_cast<std::ptrdiff_t>((row + 1) * n)));
+  }
   if (plot.empty()) return means;
   if (classes) {
     draw_matrix(plot, "confusion", confusion_.classes, confusion_.classes, confusion_.counts, "class", "taken for");
