@@ -258,7 +258,7 @@ void draw_curves(const std::string& file, const std::string& title, const std::s
   }
   if (k == 0) throw DataError(file + ": nothing to draw, no curve has a point");
   draw(file, data + "set title " + gnuplot_string(title) + "\nset xlabel " + gnuplot_string(x_title) + "\nset ylabel " +
-                 gnuplot_string(y_title) + "\nset grid\nset key below\n" + (log_y ? log_axis(lowest, highest) : "") +
+                 gnuplot_string(y_title) + "\nset grid\nset key above\n" + (log_y ? log_axis(lowest, highest) : "") +
                  plots + "\n");
 }
 
