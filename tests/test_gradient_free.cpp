@@ -58,7 +58,7 @@ Index evaluations_to(Search& search, const Function& f, double target, Index lim
 }  // namespace
 
 TEST_CASE("CMA-ES solves the 10-dimensional Rosenbrock function") {
-  for (const std::uint64_t seed : {1, 2, 3, 4, 5}) {
+  for (const std::uint64_t seed : {1u, 2u, 3u, 4u, 5u}) {
     CmaEs search(std::vector<double>(10), {.sigma = 0.2, .seed = seed});
     CHECK(search.population() == 10);
     const Index used = evaluations_to(search, rosenbrock, 1e-8, 20'000);
@@ -70,7 +70,7 @@ TEST_CASE("CMA-ES solves the 10-dimensional Rosenbrock function") {
 
 TEST_CASE("a particle swarm solves the 10-dimensional Rosenbrock function") {
   // To 1e-2: the valley is long, and a swarm has no model of its direction.
-  for (const std::uint64_t seed : {1, 2, 3, 4, 5}) {
+  for (const std::uint64_t seed : {1u, 2u, 3u, 4u, 5u}) {
     ParticleSwarm search(std::vector<double>(10), {.population = 40, .spread = 0.5, .seed = seed});
     const Index used = evaluations_to(search, rosenbrock, 1e-2, 1'000'000);
     MESSAGE("seed " << seed << ": " << used << " evaluations to " << search.best_loss());
