@@ -158,10 +158,12 @@ elseif(case STREQUAL "plot")
 elseif(case STREQUAL "memory")
   run(0 ${program} --data "${text}" --hidden 16 --embed 8 --batch 2 --steps 4 --epochs 60 --patience 60 --length 10
       --threads 1 --metrics "${log}")
-  metric(early "\"step\":100[,}]" memory)
+  # Counted from the second epoch on: the first one fills the allocator's caches of small pieces, some kilobytes, which
+  # count as in use.
+  metric(early "\"step\":200[,}]" memory)
   metric(late "\"step\":10000[,}]" memory)
   math(EXPR limit "${early} * 101 / 100")
-  message(STATUS "bytes in use after 100 steps ${early}, after 10,000 ${late}")
+  message(STATUS "bytes in use after 200 steps ${early}, after 10,000 ${late}")
   if(late GREATER limit)
     message(FATAL_ERROR "memory grows")
   endif()
