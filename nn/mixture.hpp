@@ -22,8 +22,8 @@ namespace unroll {
 ///     void fit(const Data& data, std::span<const double> weights);           // (N): weights of 0 or more
 ///
 /// Where `fit` finds the greatest sum_n weights[n] log p(sequence n), expectation-maximisation is exact
-/// (nn/sequence_models.hpp); where it only raises it (gradient steps: nn/trained_component.hpp) it is the generalised
-/// one.
+/// (nn/sequence_models.hpp); where it only raises it (gradient steps: optim/trained_component.hpp) it is the
+/// generalised one.
 template <class C, class Data>
 concept MixtureComponent = requires(C c, const C& constant, const Data& data, std::span<double> out,
                                     std::span<const double> weights) {

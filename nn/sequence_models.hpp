@@ -48,7 +48,7 @@ struct AutoregressionOptions {
   double variance = 0;  ///< e >= 0: added to the variances; see there
 };
 
-/// A linear-Gaussian autoregression of vectors of F numbers:
+/// A linear-Gaussian autoregression of vectors of F numbers, of order 1 (for more, put several steps side by side):
 ///
 ///     x_1 ~ N(m, P)        x_t ~ N(A x_{t-1} + b, Q)
 ///

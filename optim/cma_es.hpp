@@ -23,9 +23,10 @@ struct CmaEsOptions {
 ///     p_c := (1 - c_c) p_c + h sqrt(c_c (2 - c_c) mu) y_w
 ///     C  := (1 + c_1 (1 - h) c_c (2 - c_c) - c_1 - c_mu sum w) C + c_1 p_c p_c^T + c_mu sum_i w_i y_i y_i^T
 ///
-/// (equations 38 to 47; h is 0 while |p_s| is large; a negative w_i is divided by |z_i|^2 / n). For n numbers it keeps
-/// 2 n^2 of them and works about (L + 9 n / (10 n (c_1 + c_mu))) n^2 a generation: up to some hundreds of numbers. A
-/// generation in which all losses are equal makes s larger. Throws ValueError on options outside their range.
+/// (equations 38 to 47; h is 0 while |p_s| is large; a negative w_i is divided by |z_i|^2 / n). C is decomposed every
+/// 1 / (10 n (c_1 + c_mu)) generations, which costs about 9 n^3 operations, a generation itself 4 L n^2: for up to some
+/// hundreds of numbers. A generation in which all losses are equal makes s larger. Throws ValueError on options outside
+/// their range.
 class CmaEs : public Search {
  public:
   explicit CmaEs(std::span<const double> start, const CmaEsOptions& options = {});

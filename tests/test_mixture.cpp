@@ -12,7 +12,7 @@
 #include "unroll/nn/rnn.hpp"
 #include "unroll/nn/rnn_cell.hpp"
 #include "unroll/nn/sequence_models.hpp"
-#include "unroll/nn/trained_component.hpp"
+#include "unroll/optim/trained_component.hpp"
 
 using namespace unroll;
 

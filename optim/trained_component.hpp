@@ -3,12 +3,14 @@
 /// Any model that says how likely a sequence is, as a component of a Mixture: its M-step is gradient steps.
 
 #include <memory>
+#include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "unroll/core/tape.hpp"
 #include "unroll/nn/module.hpp"
 #include "unroll/ops/elementwise.hpp"
-#include "unroll/ops/losses.hpp"
 #include "unroll/ops/reduce.hpp"
 #include "unroll/optim/adam.hpp"
 #include "unroll/optim/clip.hpp"
@@ -23,9 +25,9 @@ struct TrainedComponentOptions {
 
 /// A module and a function of it and the data that gives log p of each of the N sequences, (N) or (N, 1), on the tape:
 ///
-///     const auto log_p = [](const Model& m, const Data& d) { return -1.f * m.losses(d); };
+///     const auto log_p = [](const Model& m, const Data& d) { return -2.f * sum(m.squared_errors(d), 0); };
 ///     std::vector<TrainedComponent<Model, decltype(log_p)>> parts;
-///     for (int k = 0; k < 3; ++k) parts.emplace_back(Model(rng), log_p);
+///     for (int k = 0; k < 3; ++k) parts.emplace_back(Model(rng), log_p);      // each begins differently
 ///     Mixture mixture(std::move(parts));
 ///
 /// M-step: `steps` steps of Adam down  - sum_n w_n log p(n) / sum_n w_n;  none when all weights are 0. Each raises the
@@ -60,7 +62,6 @@ class TrainedComponent {
     for (Index i = 0; i < options_.steps; ++i) {
       const Recording<scalar> scope(*tape_);
       const auto y = checked(data, weights.size());
-      // A linear loss with these shares; through `mul`, so that a log p of any shape will do.
       tape_->backward(unroll::sum(y * input(shares, y.shape())));
       clip_grad_norm(*adam_, options_.clip);
       adam_->step();
