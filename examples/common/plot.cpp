@@ -114,6 +114,11 @@ int room_for(const std::vector<std::string>& names) {
   return 7 * static_cast<int>(n);
 }
 
+/// Names that are longer than two characters do not fit under squares.
+const char* slanted(const std::vector<std::string>& names) {
+  return room_for(names) > 14 ? "set xtics rotate by 60 right\n" : "";
+}
+
 /// A logarithmic y axis that has labels within a decade too.
 std::string log_axis(double lowest, double highest) {
   std::string list;
@@ -190,13 +195,13 @@ void draw_matrix(const std::string& file, const std::string& title, const std::v
        "$cells << END\n" + data + "END\nset title " + gnuplot_string(title) + "\nset xlabel " +
            gnuplot_string(column_title) + "\nset ylabel " + gnuplot_string(row_title) + "\n" + tics("x", columns) +
            tics("y", rows) +
-           text("set xtics rotate by 60 right\nset xrange [-0.5:%g]\nset yrange [%g:-0.5]\nset cbrange [0:1]\n"
+           text("%sset xrange [-0.5:%g]\nset yrange [%g:-0.5]\nset cbrange [0:1]\n"
                 "set cblabel 'share of the row'\nset size ratio %g\nset tics scale 0\n"
                 "set palette defined (0 '#ffffff', 0.5 '#6baed6', 1 '#08306b')\n"
                 "plot $cells using 1:2:3 with image notitle, \\\n"
                 "  $cells using 1:2:(stringcolumn(4)):($3 > 0.5 ? 0xffffff : 0x000000) with labels font ',9' "
                 "textcolor rgb variable notitle\n",
-                static_cast<double>(columns.size()) - 0.5, static_cast<double>(rows.size()) - 0.5,
+                slanted(columns), static_cast<double>(columns.size()) - 0.5, static_cast<double>(rows.size()) - 0.5,
                 static_cast<double>(rows.size()) / static_cast<double>(columns.size())),
        260 + 34 * std::max(cells, 8) + room_for(rows), 180 + 34 * std::max(cells, 8) + room_for(columns));
 }
@@ -229,8 +234,7 @@ void draw_heat(const std::string& file, const std::string& title, const std::vec
                 "set size ratio -1\nset tics scale 0\n"
                 "set palette defined (0 '#ffffff', 0.5 '#6baed6', 1 '#08306b')\n"
                 "plot $cells using 1:2:3 with image notitle\n",
-                room_for(columns) > 14 ? "set xtics rotate by 60 right\n" : "",
-                static_cast<double>(columns.size()) - 0.5, static_cast<double>(rows.size()) - 0.5,
+                slanted(columns), static_cast<double>(columns.size()) - 0.5, static_cast<double>(rows.size()) - 0.5,
                 highest > 0 ? highest : 1.0,
                 side * static_cast<double>(rows.size()) < 160 ? text("set cbtics (0, %.3g)\n", highest).c_str() : ""),
        static_cast<int>(220 + side * static_cast<double>(columns.size())) + room_for(rows),
