@@ -100,6 +100,7 @@ void* Arena::allocate_slow(std::size_t bytes, std::size_t align) {
 
 void Arena::rewind(Mark mark) {
   if (block_count_ == 0) return;
+  if (block_count_ > 1) most_used_ = std::max(most_used_, bytes_used());
 #ifdef UNROLL_ASAN
   for (std::size_t b = mark.block; b <= current_; ++b) {
     const std::size_t from = b == mark.block ? mark.offset : 0;
@@ -111,8 +112,9 @@ void Arena::rewind(Mark mark) {
 
 void Arena::prepare_reset() {
   if (block_count_ < 2 || prepared_.data) return;
-  std::size_t total = 0;
-  for (const Block& b : blocks_) total += b.size;
+  // What this step used and a little more: one that is larger than all before it is met again and again while batches
+  // differ.
+  const std::size_t used = std::max(most_used_, bytes_used()), total = (used + used / 64 + 4095) & ~std::size_t{4095};
   prepared_ = {new_block(total), total};
 }
 
@@ -127,6 +129,7 @@ void Arena::reset() {
     current_ = 0;
   }
   rewind(Mark{});
+  most_used_ = 0;
 }
 
 bool Arena::owns(const void* memory) const {

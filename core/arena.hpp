@@ -19,7 +19,7 @@ namespace unroll {
 /// A bump allocator of 64-byte aligned blocks.
 ///
 /// `allocate` moves a pointer; `rewind` moves it back. Blocks are kept, so a second step of the same size asks the
-/// system for nothing. A step that needed several blocks is followed by one block of their sum (`prepare_reset`, at
+/// system for nothing. A step that needed several blocks is followed by one block for all it used (`prepare_reset`, at
 /// the end of the step, makes it; `reset`, when the memory is no longer readable, changes over), after which the
 /// memory of a step is contiguous. Under AddressSanitizer memory that was given back is poisoned.
 class Arena {
@@ -83,6 +83,7 @@ class Arena {
   std::size_t block_count_ = 0;
   std::vector<Block> blocks_;
   std::vector<std::size_t> used_before_;  // bytes used in each block when the next one was entered
+  std::size_t most_used_ = 0;  // before some of it was taken back, as long as there are several blocks
   Block prepared_{nullptr, 0};
 };
 

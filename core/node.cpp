@@ -36,11 +36,32 @@ bool Node<T>::any_part_arrived() const {
 }
 
 template <class T>
+bool Node<T>::value_gives_way() const {
+  if (kept) return true;
+  if (!parts) return used == 1 && mapped && spare;
+  if (used > 1 && !overwritten) return false;
+  for (const Node* p = parts; p; p = p->next_part)
+    if (!p->value_gives_way()) return false;
+  return true;
+}
+
+template <class T>
+void Node<T>::give_way() {
+  if (kept) return;
+  overwrite();
+  for (Node* p = parts; p; p = p->next_part) p->give_way();
+}
+
+template <class T>
 void Node<T>::ensure_memory() {
   if (grad) return;
   if (part) {
     base->ensure_memory();
-    grad = base->grad + (value - base->value);
+    const bool apart = kept && base->grad == base->value;
+    grad = apart ? tape->template allocate<T>(shape.size()) : base->grad + (value - base->value);
+  } else if (slab && value_gives_way()) {
+    give_way();
+    grad = value;
   } else {
     grad = tape->template allocate<T>(shape.size());
   }

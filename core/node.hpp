@@ -43,6 +43,10 @@ struct Adjoint {
 /// are `part`s: each has an adjoint state of its own and the first writer of a part overwrites it. Values of
 /// a time loop are parts of a slab (see `Loop`).
 ///
+/// In a time loop most values are read once, by the `map` of the gates, whose backward reads each element before it
+/// writes the element's adjoint. Where that holds for all parts of a slab (`value_gives_way`), its adjoint takes the
+/// place of its value, which halves the memory of training.
+///
 /// The adjoint of a leaf is its parameter's gradient, which may be cleared at any time before backward:
 /// whether anything has arrived there, the parameter knows (`has_grad`), not `state`.
 template <class T>
@@ -56,8 +60,11 @@ struct Node {
   bool is_zero : 1 = false;      // the value is known to be all zeros (initial states): products with it are skipped
   bool spare : 1 = false;        // backward of the op that made the value does not read it
   bool given : 1 = false;        // to the one op that uses it: that may compute its result in the same memory
-  bool overwritten : 1 = false;  // ... and did: nobody may read it any more
-  std::uint8_t depth = 0;        // of parts within parts: bounded, since what walks them is recursive
+  bool mapped : 1 = false;       // read by one elementwise operation and by nothing else, unless `used` says so
+  bool slab : 1 = false;         // values of all steps of a time loop, seen through their parts alone
+  bool overwritten : 1 = false;  // something else lies in the value's memory: nobody may read it any more
+  std::uint8_t depth : 5 = 0;    // of parts within parts: bounded, since what walks them is recursive
+  bool kept : 1 = false;         // a final state: its value stays when those of its slab give way
   std::uint8_t used = 0;         // how often this was an operand so far; 255 also of what was overwritten
   Index row_stride = 0;
   Node* base = nullptr;                      // whose adjoint memory this node shares
@@ -98,6 +105,8 @@ struct Node {
  private:
   T* find_arrived();
   bool ready_by_base();
+  bool value_gives_way() const;
+  void give_way();
   bool any_part_arrived() const;
   void ensure_memory();
   void zero_grad(const Adjoint<T>& a);

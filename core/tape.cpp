@@ -203,7 +203,8 @@ detail::Node<T>* Tape<T>::new_part(Node* base, bool divisible, T* value, const S
   // Nor may the values of a tape around this one point to it.
   if (divisible && frame_.recording && base->tape == this) {
     node->part = true;
-    node->depth = static_cast<std::uint8_t>(base->depth + 1);
+    node->spare = base->spare;
+    node->depth = (base->depth + 1) & 31;
     node->next_part = base->parts;
     base->parts = node;
   }
@@ -366,7 +367,7 @@ detail::Node<T>* Loop<T>::place(const Shape& shape) {
     auto* site = new (tape_.template allocate<Site>(1)) Site{tape_.bare_node(), width, nullptr};
     site->slab->shape = Shape{total_rows_, width};
     site->slab->row_stride = width;
-    site->slab->requires_grad = true;
+    site->slab->requires_grad = site->slab->slab = true;
     site->slab->value = tape_.template allocate<T>(total_rows_ * width);
     *at_ = site;
   }

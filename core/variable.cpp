@@ -54,8 +54,9 @@ template <class T>
 void Variable<T>::refuse_overwritten(const char* what) const {
   node_->used = 255;
   throw StaleVariableError(std::string("[") + what +
-                           "] got a projected input whose memory holds the result of linear_onto() now; expected a step to use "
-                           "it before that, or to write px + linear(...), which leaves px as it is");
+                           "] got a tensor of a time step in whose memory something else lies now: the result of "
+                           "linear_onto(), or, after backward(), its own adjoint; expected it to be used before, or a "
+                           "copy to be taken (x + 0)");
 }
 
 template <class T>

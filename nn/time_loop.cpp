@@ -54,7 +54,10 @@ struct TimeLoop {
     const bool divisible = base->divisible();
     // Nobody else sees what project() made, and each piece of it is for one step.
     const bool given = divisible && base->spare && base->used == 1 && !base->base && base != &x.read("Rnn");
-    if (given) base->overwrite();
+    if (given) {
+      base->slab = true;
+      base->overwrite();
+    }
     const Index row = base->row_stride * (base->shape.rows() / std::max<Index>(rows, 1));
     Variable<T>* steps = new_list(tape, to - from);
     for (Index t = from; t < to; ++t) {
@@ -147,7 +150,10 @@ Variable<T> TimeLoop<T>::record(const Variable<T>& x, Variable<T>* final_state, 
   }
   if (running < layout.batch && options.reverse) end(initial, running, layout.batch - running);
   if (ended_count == 0) {
-    std::copy_n(before, members, final_state);
+    for (int m = 0; m < members; ++m) {
+      before[m].use("Rnn")->kept = true;
+      final_state[m] = before[m];
+    }
   } else {
     // From long to short: the running ones first, then the ended ones, last to first.
     Variable<T>* ordered = new_list(tape, (ended_count + 1) * members);

@@ -119,9 +119,10 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
 
   Input<T> inputs[max_map_inputs];
   bool requires_grad = false, alike = true;
-  const Node<T>* widest = operands[0].use(name);
+  const Node<T>* widest = nullptr;
   for (int i = 0; i < input_count; ++i) {
     Node<T>* x = operands[i].use(name);
+    if (!widest) widest = x;
     inputs[i] = {x, Operand::full};
     requires_grad |= x->requires_grad;
     alike = alike && x->shape == widest->shape;
@@ -171,7 +172,10 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
   m->inputs = static_cast<std::uint8_t>(input_count);
   m->outputs = static_cast<std::uint8_t>(output_count);
   m->flat = flat;
-  for (int i = 0; i < input_count; ++i) m->input()[i] = inputs[i];
+  for (int i = 0; i < input_count; ++i) {
+    m->input()[i] = inputs[i];
+    if (inputs[i].kind() == Operand::full) inputs[i].node()->mapped = true;
+  }
   for (int k = 0; k < output_count; ++k) m->output()[k] = out[k];
   if (functor_bytes > 0) std::memcpy(m->functor(), functor, functor_bytes);
   tape.append(m);

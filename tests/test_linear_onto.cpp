@@ -36,7 +36,7 @@ Var x_of(const Shape& shape, std::uint64_t seed, bool grad = true) {
 /// Says that y was computed over what `handle` held.
 void check_used_up(const Var& handle) {
   CHECK_THROWS_WITH_AS(handle.to_vector(), doctest::Contains("linear_onto"), StaleVariableError);
-  CHECK_THROWS_WITH_AS(handle + handle, doctest::Contains("[add] got a projected input whose memory"),
+  CHECK_THROWS_WITH_AS(handle + handle, doctest::Contains("[add] got a tensor of a time step in whose memory"),
                        StaleVariableError);
 }
 
@@ -79,6 +79,21 @@ struct EarlyCell : BareCell {
 struct LateCell : EarlyCell {
   using EarlyCell::EarlyCell;
   state step(Var px, state h) const { return tanh(hh.onto(px, h)) + px; }
+};
+
+/// Keeps handles of two tensors of its first step: one that only a map reads, one that two operations read.
+struct GateSpy : BareCell {
+  Linear<double> ih;
+  mutable Var once, twice;
+  GateSpy(Index input_size, Index hidden_size, Rng& rng)
+      : BareCell(input_size, hidden_size, rng), ih(input_size, hidden_size, rng) {}
+  Var project(Var x) const { return ih(x); }
+  state step(Var px, state h) const {
+    const Var z = hh.onto(px, h), g = hh(h);
+    if (!once.defined()) once = z, twice = g;
+    return map([](auto a, auto b) { return tanh(a) * b; }, z, g) + tanh(g);
+  }
+  void each(auto&& visit) { visit("hh", hh), visit("ih", ih); }
 };
 
 template <class Layer>
@@ -267,4 +282,55 @@ TEST_CASE("shapes that do not fit") {
                        "[linear_onto] sum (3,3); expected (3,4), as input (3,2) and weight (4,2) make it", ShapeError);
   CHECK_THROWS_WITH_AS(m.b.onto(x_of({3, 4}, 1), x_of({3, 3}, 2)),
                        doctest::Contains("[linear_onto] input (3,3) has 3 features, weight (4,2) takes 2"), ShapeError);
+}
+
+TEST_CASE("adjoints take the place of values that only a map has read, and of no others") {
+  Rng rng(13);
+  const Rnn<GateSpy> rnn(3, 3, rng);
+  CHECK(gradcheck([&](Var x, Var h0) { return rnn.run(x, h0); }, rnn, check_input("x", Shape{4, 2, 3}, 1),
+                  check_input("h0", Shape{2, 3}, 2)));
+  Tape<double> tape;
+  const Recording step(tape);
+  rnn.cell.once = rnn.cell.twice = {};
+  const auto r = rnn.run(x_of({4, 2, 3}, 1));
+  const std::vector<double> twice = rnn.cell.twice.to_vector(), final_state = r.final_state.to_vector();
+  CHECK(rnn.cell.once.to_vector().size() == 6);
+  tape.backward(sum(r.outputs));
+  CHECK_THROWS_WITH_AS(rnn.cell.once.to_vector(), doctest::Contains("its own adjoint"), StaleVariableError);
+  CHECK(rnn.cell.once.grad_to_vector().size() == 6);
+  CHECK(rnn.cell.twice.to_vector() == twice);
+  CHECK(r.final_state.to_vector() == final_state);
+}
+
+TEST_CASE("final states keep their values, also where they are used again") {
+  Rng rng(14);
+  const Rnn<LSTMCell<double>> first(3, 4, rng), second(3, 4, rng);
+  const auto both = [&](Var x) {
+    const auto a = first.run(x);
+    return second.run(x, a.final_state);
+  };
+  CHECK(gradcheck([&](Var x) { return both(x); }, first, second, check_input("x", Shape{3, 2, 3}, 1)));
+  Tape<double> tape;
+  const Recording step(tape);
+  const Var x = x_of({3, 2, 3}, 1);
+  const auto a = first.run(x);
+  const auto b = second.run(x, a.final_state);
+  const std::vector<double> c = a.final_state.c.to_vector(), last = b.final_state.c.to_vector();
+  tape.backward(sum(b.outputs) + sum(b.final_state.c));
+  CHECK(a.final_state.c.to_vector() == c);
+  CHECK(b.final_state.c.to_vector() == last);
+}
+
+TEST_CASE("memory of a step of training: what is saved, and little more") {
+  constexpr Index steps = 64, batch = 16, width = 32;
+  Rng rng(15);
+  const Rnn<LSTMCell<double>> rnn(width, width, rng);
+  Tape<double> tape;
+  for (int i = 0; i < 3; ++i) {
+    const Recording step(tape);
+    tape.backward(sum(rnn(x_of({steps, batch, width}, 1, false))));
+  }
+  // x; four gates and their adjoints in one; h and its adjoint; c and its adjoint in one.
+  const auto saved = static_cast<std::size_t>(steps * batch * width * (1 + 4 + 2 + 1)) * sizeof(double);
+  CHECK(tape.bytes_reserved() < saved + saved / 5);
 }
