@@ -109,6 +109,5 @@ TEST_CASE("a tagger from a file in columns to its F1") {
     for (std::size_t k = 0; k < batch.size(); ++k)
       score.add(file.sentences[static_cast<std::size_t>(batch[k])].tags(), tags.decode(guesses[k]));
   }
-  MESSAGE(score.text());
   CHECK(score.overall.f1() > 0.9);
 }
