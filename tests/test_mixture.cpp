@@ -286,6 +286,27 @@ TEST_CASE("recurrent networks as components, by gradient steps: slow and fast wa
   CHECK(agreement(mixture.clusters(), truth) == 1);
 }
 
+TEST_CASE("a trained component takes one log-likelihood a sequence, and stays as it is when nothing counts") {
+  Rng rng(1);
+  const auto log_p = [](const Linear<double>& m, const std::vector<double>& x) {
+    return m(input(x, Shape{static_cast<Index>(x.size()), 1}));
+  };
+  TrainedComponent part(Linear<double>(1, 1, rng), log_p, {.steps = 3, .lr = 0.1});
+  const std::vector<double> data = {1, 2, 3},
+                            weights(part.module.weight.values().begin(), part.module.weight.values().end());
+  std::vector<double> logs(3), later(3);
+  part.log_likelihoods(data, logs);
+  CHECK(logs[1] - logs[0] == doctest::Approx(weights[0]));
+  part.fit(data, std::vector<double>{0, 0, 0});
+  CHECK(part.module.weight.values()[0] == weights[0]);
+  part.fit(data, std::vector<double>{0, 1, 0});
+  part.log_likelihoods(data, later);
+  CHECK(later[1] > logs[1]);
+  CHECK(part.module.weight.values()[0] > weights[0] + 0.2);  // three steps of Adam, of 0.1 each
+  CHECK_THROWS_WITH_AS(part.log_likelihoods(data, std::span(logs).first(2)),
+                       "[TrainedComponent] log-likelihoods (3,1) for 2 sequences", ShapeError);
+}
+
 TEST_CASE("errors") {
   using Chains = std::vector<MarkovChain>;
   const Symbols data = {{0}, {1}};
