@@ -166,7 +166,11 @@ class AttentionDecoder {
   auto step(const state& s, std::span<const Index> previous, const AttentionMemory<scalar>& memory,
             std::span<const Index> sources) const {
     state next;
-    next.cell = cell.step(project(cell, concat({embedding(previous), s.feed}, 1)), s.cell);
+    const Variable<scalar> x = concat({embedding(previous), s.feed}, 1);
+    {
+      const Place here = Place::of(&cell);
+      next.cell = cell.step(project(cell, x), s.cell);
+    }
     const Variable<scalar> h = output_of(cell, next.cell);
     const Attended<scalar> attended = attention(h, memory, sources);
     next.feed = tanh(combine(concat({attended.context, h}, 1)));

@@ -48,7 +48,8 @@ std::vector<GradientWarning> GradientWatch<T>::look() {
   ++steps_;
   std::vector<GradientWarning> warnings;
   for (std::size_t k = 0; k < parameters_.size(); ++k) {
-    const auto& [name, storage] = parameters_[k];
+    const std::string& name = parameters_[k].name;
+    const auto& storage = parameters_[k].storage;
     History& h = histories_[k];
     const double norm = norms_[k] = norm_of(*storage);
     if (storage->frozen) continue;
