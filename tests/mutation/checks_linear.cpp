@@ -111,6 +111,17 @@ GradcheckReport constant_weight() {
       check_input("x", Shape{2, 3}, 22), check_input("bias", Shape{2}, 23));
 }
 
+// Added to a tensor that another operation uses afterwards.
+GradcheckReport onto() {
+  const Weights w(5, 3, 24);
+  return gradcheck(
+      [&](Var sum, Var x) {
+        const Var y = linear_onto(sum, x, use(w.weight), use(w.bias));
+        return std::vector{y, sum * sum};
+      },
+      w, check_input("sum", Shape{few, 5}, 25), check_input("x", Shape{few, 3}, 26));
+}
+
 template <int transposes, bool batched>
 GradcheckReport products() {
   const bool ta = transposes & 1, tb = transposes & 2;
@@ -134,6 +145,7 @@ GradcheckReport product_with_itself() {
 
 void linear_checks(Checks& checks) {
   const Check all[] = {
+      {"linear/onto", [] { return onto(); }},
       {"linear/few_rows", [] { return one_use(few); }},
       {"linear/many_rows", [] { return one_use(many); }},
       {"linear/steps", [] { return steps(few, false); }},
