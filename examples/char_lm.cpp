@@ -53,12 +53,13 @@ struct Options {
   SampleOptions sample;
   int threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
   bool resume = false;
+  Index symbols = 0;  // of the text, once it is read
 
   /// Those that a training must be resumed with.
   void each(auto&& visit) {
-    visit("cell", cell), visit("batch", batch), visit("steps", steps), visit("epochs", epochs);
-    visit("patience", patience), visit("seed", sample.seed), visit("lr", lr), visit("clip", clip),
-        visit("threads", threads);
+    visit("cell", cell), visit("batch", batch), visit("steps", steps), visit("epochs", epochs), visit("lr", lr);
+    visit("patience", patience), visit("clip", clip), visit("seed", sample.seed), visit("threads", threads);
+    visit("symbols", symbols);
   }
 };
 
@@ -144,14 +145,14 @@ void run(Options& o, const Corpus& corpus, const std::optional<Vocabulary>& know
     if (line.front().first == "epoch") line.emplace_back("val_bits", val_curve.back() / std::numbers::ln2);
     line.emplace_back("memory", memory_in_use());
   };
-  Index symbols = std::ssize(task.train_ids);
+  o.symbols = std::ssize(task.train_ids);
   Checkpoints checkpoints(o.save + ".run", {.keep = 2, .keep_best = false});
   if (!o.save.empty()) {
     if (!o.resume && !checkpoints.files().empty())
       throw DataError(checkpoints.files()[0] +
                       " is of an unfinished training: --resume goes on with it; remove it to begin anew");
     fit_options.checkpoints = &checkpoints;
-    fit_options.state.add("options", o).add("symbols", symbols).add("rng", rng).add("carries", carries);
+    fit_options.state.add("options", o).add("rng", rng).add("carries", carries);
     fit_options.state.add("train_curve", train_curve).add("val_curve", val_curve);
   }
   const FitResult result = fit(
@@ -209,10 +210,7 @@ int main(int argc, char** argv) {
   add_number(app, "--clip", o.clip, 0, 1e9, "highest norm of the gradient");
   add_number(app, "--seed", o.sample.seed, 0, Index{1} << 62, "of parameters, dropout and sample");
   add_number(app, "--threads", o.threads, 1, 1024, "of the training, each with its share of the streams");
-  add_number(app, "--temperature", o.sample.temperature, 0, 100,
-             "of the sample: low is careful, 0 always takes the likeliest");
-  app.add_option("--prompt", o.sample.prompt, "the sample goes on from this text");
-  add_number(app, "--length", o.sample.length, 0, 100000000, "characters to write");
+  add_sample_options(app, o.sample);
   app.add_option("--metrics", o.metrics, "file for the figures: JSON lines, or a table (.csv)");
   app.add_option("--plot", o.plot, "picture of the losses (.png, .svg), drawn by gnuplot");
   auto* save = app.add_option("--save", o.save, "file for the best model (safetensors); beside it, <file>.run-...");

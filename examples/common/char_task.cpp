@@ -5,7 +5,6 @@
 
 #include "common/ngram.hpp"
 #include "common/plot.hpp"
-#include "common/program.hpp"
 
 namespace unroll::examples {
 
@@ -52,6 +51,13 @@ Vocabulary read_char_metadata(const std::string& file, std::string& cell, Index&
   cell = text("cell");
   layers = number("layers"), hidden = number("hidden"), embed = number("embed");
   return Vocabulary(decode_utf8(text("vocabulary"), file));
+}
+
+void add_sample_options(CLI::App& app, SampleOptions& o) {
+  app.add_option("--prompt", o.prompt, "the sample goes on from this text");
+  add_number(app, "--length", o.length, 0, 100000000, "characters to write");
+  add_number(app, "--temperature", o.temperature, 0, 100,
+             "of the sample: low is careful, 0 always takes the likeliest");
 }
 
 void report_result(const CharTask& task, std::u32string_view sample, const FitResult& result, MetricsFile& metrics) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/corpus.hpp"
+#include "common/program.hpp"
 #include "common/sampling.hpp"
 #include "common/streams.hpp"
 #include "unroll/core/tape.hpp"
@@ -61,6 +62,8 @@ struct SampleOptions {
   Index length = 600, seed = 1;
   double temperature = 0.7;
 };
+/// Declares --prompt, --length and --temperature.
+void add_sample_options(CLI::App& app, SampleOptions& o);
 /// The prompt, and `length` characters more; without a prompt, what follows a new line.
 template <class Model>
 std::u32string write_on(const Model& model, Tape<float>& tape, const Vocabulary& symbols, const SampleOptions& o) {
