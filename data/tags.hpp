@@ -1,6 +1,8 @@
 #pragma once
 /// \file
-/// Spans marked by tags: IOB1, IOB2, BIOES.
+/// Spans marked by tags in one of the schemes of nn/tag_rules.hpp: IOB1, IOB2, BIOES (Tjong Kim Sang and Veenstra,
+/// "Representing text chunks", EACL 1999; Ratinov and Roth, "Design challenges and misconceptions in named entity
+/// recognition", CoNLL 2009).
 
 #include <optional>
 #include <span>
@@ -8,18 +10,9 @@
 #include <vector>
 
 #include "unroll/core/shape.hpp"
+#include "unroll/nn/tag_rules.hpp"
 
 namespace unroll {
-
-/// Ways to mark spans ("chunks", names) by one tag a token, `O` outside, `PREFIX-TYPE` inside (Tjong Kim Sang and
-/// Veenstra, "Representing text chunks", EACL 1999; Ratinov and Roth, "Design challenges and misconceptions in named
-/// entity recognition", CoNLL 2009).
-enum class TagScheme {
-  iob1,   ///< I inside; B only at the start of a span right after another one of the same type
-  iob2,   ///< B at every start, I after it (also "BIO")
-  bioes,  ///< B at the start, I inside, E at the end, S for a span of one token (also "IOBES", "BILOU" in other
-          ///< letters)
-};
 
 /// Tokens begin .. end-1 are one span.
 struct TagSpan {
