@@ -1,4 +1,4 @@
-# gnuplot -e "table='schedules.txt'" docs/schedules.gnuplot > docs/schedules.svg
+# gnuplot -e "table='schedules.txt'" docs/schedules.gnuplot > docs/pictures/schedules.svg
 # where build/examples/schedules > schedules.txt wrote the table.
 stats table using 2 nooutput
 set terminal svg size 900,1000 font "sans-serif,11" background rgb "white"

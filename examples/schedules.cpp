@@ -2,7 +2,7 @@
 // docs/schedules.md. The plateau is shown on a loss that halts twice.
 //
 //     build/examples/schedules > schedules.txt
-//     gnuplot -e "table='schedules.txt'" docs/schedules.gnuplot > docs/schedules.svg
+//     gnuplot -e "table='schedules.txt'" docs/schedules.gnuplot > docs/pictures/schedules.svg
 
 #include <algorithm>
 #include <cstdio>
