@@ -18,6 +18,9 @@
 ///     Variable<T> output(state s) const;         // default: the state, or its first member
 ///     state random_state(Index batch, Rng& rng, double deviation) const;  // default: normal numbers everywhere
 ///
+/// In a layer each projected input is for one step: `hh.onto(px, h)` (linear_onto) adds the state's product to it where it
+/// lies, which saves memory and a pass over it; a step does that last with px.
+///
 /// A state that is a struct names its members with each(): Variables, std::arrays of them, and such structs.
 /// step() keeps their shapes.
 ///

@@ -33,7 +33,9 @@ struct RnnCallOptions {
 ///
 /// Takes a tensor (T, B, I) or a Sequence, whose sequences may be of any length, and gives the same kind. Initial and
 /// final states (B, ...) are in the caller's order; a sequence of length 0 ends in the state it began with. The cell's
-/// input projection is one product over all steps. In an Evaluation memory for the states does not grow with T.
+/// input projection is one product over all steps. In an Evaluation memory for the states does not grow with T. After
+/// backward() outputs, final states and `all_states` can still be read; of what a step made in between, what only gates
+/// read is gone.
 template <class C>
 class Rnn {
  public:
