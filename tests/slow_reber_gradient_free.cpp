@@ -10,8 +10,8 @@
 // 4,000). It counts as learned when of 5,000 more at most 5 % are wrong. Bar: 4 of 5 seeds by each way;
 // `slow_reber_gradient_free ES` runs one of them.
 //
-// To expect (two threads of a busy two-core machine): all learn with 5 of 5 seeds; in the mean back-propagation after
-// 260 evaluations and 0.4 s, ES after 32,000 and 15 s, CMA-ES after 42,400 and 36 s, the swarm after 64,000 and 30 s.
+// To expect: all learn with 5 of 5 seeds; in the mean back-propagation after 260 evaluations and 0.1 s, ES after 32,000
+// and 3 s, CMA-ES after 42,400 and 18 s, the swarm after 64,000 and 15 s (two cores, which the last two had to share).
 
 #include <cstdio>
 #include <memory>
