@@ -1,6 +1,7 @@
 #include "unroll/data/atomic_file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +35,8 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
     file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   } while (file_ < 0 && errno == EEXIST);  // left by a killed process that had our number
   if (file_ < 0) fail("cannot be written");
+  // Gone with the process, however that ends: a temporary file without a lock is nobody's any more.
+  (void)::flock(file_, LOCK_EX | LOCK_NB);
   if (replaces && ::fchmod(file_, old.st_mode & 07777) != 0) {
     // Not the owner of the old file: then the new one has this user's own permissions.
   }
@@ -78,6 +81,15 @@ void AtomicFile::commit() {
   ::close(folder);
   errno = error;
   if (synced != 0 && error != EINVAL && error != EROFS) fail("its folder cannot be flushed to the disk");
+}
+
+bool remove_abandoned(const std::string& temporary) {
+  const int file = ::open(temporary.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  const bool abandoned = ::flock(file, LOCK_EX | LOCK_NB) == 0;
+  const bool removed = abandoned && ::unlink(temporary.c_str()) == 0;
+  ::close(file);
+  return removed;
 }
 
 void atomic_write(const std::string& path, std::span<const std::byte> bytes) {

@@ -13,9 +13,10 @@ namespace unroll {
 /// after a crash or a cut of power, finds the old file or the new one, never half of one.
 ///
 /// The temporary file is `<path>.<process id>-<number>.tmp`, in the same folder because a rename is atomic within one
-/// file system only; a process that is killed may leave one. `commit()` does write -> fsync(file) -> rename ->
-/// fsync(folder) (Pillai et al., "All file systems are not created equal", OSDI 2014, say why each is needed). An
-/// existing file's permissions are kept; a symbolic link of that name is replaced, not followed. Throws FileError.
+/// file system only. A process that is killed may leave one, which `remove_abandoned` knows by its missing lock (flock).
+/// `commit()` does write -> fsync(file) -> rename -> fsync(folder) (Pillai et al., "All file systems are not created
+/// equal", OSDI 2014, say why each is needed). An existing file's permissions are kept; a symbolic link of that name is
+/// replaced, not followed. Throws FileError.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
@@ -37,7 +38,10 @@ class AtomicFile {
   int file_ = -1;
 };
 
-/// The same in one call.
+/// Removes a temporary file unless a living process is writing it. True when it did.
+bool remove_abandoned(const std::string& temporary);
+
+/// Writes a file as AtomicFile does, in one call.
 void atomic_write(const std::string& path, std::span<const std::byte> bytes);
 void atomic_write(const std::string& path, std::string_view bytes);
 

@@ -1,8 +1,4 @@
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -10,6 +6,7 @@
 #include <filesystem>
 
 #include "unroll/core/error.hpp"
+#include "unroll/data/atomic_file.hpp"
 #include "unroll/optim/checkpoint.hpp"
 
 namespace unroll {
@@ -69,13 +66,8 @@ void Checkpoints::remove_leftovers() const {
        entry.increment(error)) {
     // <stem>-<step>.safetensors.<process id>-<number>.tmp
     const std::string name = entry->path().filename().string();
-    const auto middle = name.rfind(".safetensors.");
-    if (!name.starts_with(prefix) || !name.ends_with(suffix) || middle == std::string::npos) continue;
-    const long process = std::strtol(name.c_str() + middle + 13, nullptr, 10);
-    // Our own number was another process's: in a container they come again.
-    const bool alive = process != ::getpid() && (::kill(static_cast<pid_t>(process), 0) == 0 || errno != ESRCH);
-    std::error_code ignored;
-    if (process > 0 && !alive) fs::remove(entry->path(), ignored);
+    if (name.starts_with(prefix) && name.ends_with(suffix) && name.find(".safetensors.") != std::string::npos)
+      remove_abandoned(entry->path().string());
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "temporary_folder.hpp"
 #include "unroll/core/shards.hpp"
+#include "unroll/data/atomic_file.hpp"
 #include "unroll/nn/carry.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/lstm.hpp"
@@ -188,6 +189,19 @@ TEST_CASE("damage is found") {
   write_safetensors(file, StateDict<float>{{"x", {{1}, {2}}}});
   CHECK_THROWS_WITH_AS(load_checkpoint(file, other.state),
                        ("[checkpoint] " + file + ": a safetensors file, but no checkpoint").c_str(), FileError);
+}
+
+TEST_CASE("a file that is being written is not taken for an abandoned one") {
+  const TemporaryFolder folder;
+  AtomicFile file(folder.file("x"));
+  file.write("half");
+  CHECK_FALSE(remove_abandoned(file.temporary_path()));
+  file.commit();
+  CHECK(folder.count() == 1);
+  put_file(folder.file("x.1-0.tmp"), "half");
+  CHECK(remove_abandoned(folder.file("x.1-0.tmp")));
+  CHECK_FALSE(remove_abandoned(folder.file("x.1-0.tmp")));
+  CHECK(folder.count() == 1);
 }
 
 TEST_CASE("the newest few and the best are kept, and a damaged one is passed over") {
