@@ -96,6 +96,7 @@ TEST_CASE("files that are something else") {
 TEST_CASE("a text in gnuplot's language is a text") {
   CHECK(gnuplot_string("two words") == "\"two words\"");
   CHECK(gnuplot_string("a'b\"c`d\\e$f@g") == "\"a\\047b\\042c\\140d\\134e\\044f\\100g\"");
+  CHECK(gnuplot_string("a-17b8-9") == "\"a\\055\\061\\067b8\\0559\"");  // which reads all octal digits it finds
   CHECK(gnuplot_string("line\nend\t\x7f|") == "\"line end  \\174\"");
   CHECK(gnuplot_string("gr\u00fcn \u4e2d") == "\"gr\u00fcn \u4e2d\"");
   CHECK(gnuplot_string("\xff\xc3(\xed\xa0\x80") == "\"??\\050???\"");

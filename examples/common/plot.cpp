@@ -147,18 +147,22 @@ std::string gnuplot_string(const std::string& words) {
   // All that could mean something to gnuplot as an octal number: in double quotes those are the bare character. (In
   // single quotes a doubled quote at the beginning is read as an empty string.)
   std::string quoted = "\"";
+  bool after_number = false;  // gnuplot reads as many octal digits as there are
   for (std::size_t k = 0; k < words.size();) {
     const std::size_t length = utf8_length(words, k);
     const auto c = static_cast<unsigned char>(words[k]);
+    const bool number = length == 1 && c >= 32 && c < 127 && c != ' ' &&
+                        (std::isalnum(c) == 0 || (after_number && c >= '0' && c <= '7'));
     if (length == 0) {
       quoted += '?';
     } else if (c < 32 || c == 127 || (c == 0xc2 && static_cast<unsigned char>(words[k + 1]) < 0xa0)) {
       quoted += ' ';  // control characters, a line's end among them
-    } else if (length == 1 && std::isalnum(c) == 0 && c != ' ') {
+    } else if (number) {
       quoted += text("\\%03o", c);
     } else {
       quoted += words.substr(k, length);
     }
+    after_number = number;
     k += std::max<std::size_t>(length, 1);
   }
   return quoted + "\"";
