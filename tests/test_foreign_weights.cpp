@@ -38,7 +38,7 @@ Values random(Rng& rng, std::vector<Index> shape) {
 
 bool same_bits(const Values& a, const Values& b) {
   return a.shape == b.shape && a.values.size() == b.values.size() &&
-         std::memcmp(a.values.data(), b.values.data(), a.values.size() * sizeof(double)) == 0;
+         (a.values.empty() || std::memcmp(a.values.data(), b.values.data(), a.values.size() * sizeof(double)) == 0);
 }
 
 Vector outputs_of(const auto& layer, const Vector& x) {
