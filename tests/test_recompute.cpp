@@ -23,6 +23,14 @@
 #include "unroll/ops/map.hpp"
 #include "unroll/ops/reduce.hpp"
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNROLL_TEST_TSAN
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define UNROLL_TEST_TSAN
+#endif
+
 using namespace unroll;
 
 namespace {
@@ -527,7 +535,7 @@ TEST_CASE("a function that changes is an error, not a wrong gradient") {
 }
 
 // Returns a loss whose function refers to variables of its own, as one writes it without thinking.
-[[gnu::noinline]] Var loss_of_locals(const Var& x, const Linear<double>& model, bool by_value) {
+[[maybe_unused, gnu::noinline]] Var loss_of_locals(const Var& x, const Linear<double>& model, bool by_value) {
   const Var doubled = x + x;
   const Index steps = 3;
   if (by_value) return sum(recompute([&model, doubled](const Var& v) { return model(v * doubled); }, x));
@@ -538,6 +546,8 @@ TEST_CASE("a function that changes is an error, not a wrong gradient") {
       .first;
 }
 
+// Not under ThreadSanitizer, whose frames lie otherwise: what was captured is recognised by its place on the stack.
+#ifndef UNROLL_TEST_TSAN
 TEST_CASE("a function that refers to what is gone by then") {
   Rng rng(12);
   const Linear<double> model(2, 2, rng);
@@ -556,6 +566,7 @@ TEST_CASE("a function that refers to what is gone by then") {
     }
   }
 }
+#endif
 
 TEST_CASE("evaluations: the same values, the function runs once, its memory is given back") {
   Rng rng(10);
