@@ -174,7 +174,9 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
   m->flat = flat;
   for (int i = 0; i < input_count; ++i) {
     m->input()[i] = inputs[i];
-    if (inputs[i].kind() == Operand::full) inputs[i].node()->mapped = true;
+    // A value of the tape around this one is read again when this one runs again.
+    Node<T>* x = inputs[i].node();
+    if (inputs[i].kind() == Operand::full && x->tape == &tape) x->mapped = true;
   }
   for (int k = 0; k < output_count; ++k) m->output()[k] = out[k];
   if (functor_bytes > 0) std::memcpy(m->functor(), functor, functor_bytes);
