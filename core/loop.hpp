@@ -10,8 +10,8 @@ namespace unroll {
 /// all steps lie one after the other, and so do their adjoints. The outputs of the steps are then one tensor without a
 /// copy (`join`), and a weight gradient over all steps is one matrix product.
 ///
-/// A slab of values each of which one `map` has read, and nothing else, gives its memory to its adjoints in backward(); to
-/// read such a value after that is an error (StaleVariableError).
+/// A slab of values each of which one `map` has read, and nothing else, gives its memory to its adjoints in backward();
+/// to read such a value after that is an error (StaleVariableError).
 ///
 /// Works for any code between two calls of `step`: a tensor whose size is not a whole number of rows, or that differs
 /// from what the first step made at this place, simply gets memory of its own. Only in a Recording; elsewhere it does

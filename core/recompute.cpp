@@ -7,6 +7,8 @@
 #include <limits>
 #include <string>
 
+#include "unroll/core/kernels.hpp"
+
 namespace unroll::detail {
 namespace {
 
@@ -42,10 +44,8 @@ void check_captures(Captures captures, const void* from, const void* to) {
     if (p % alignof(void*) == 0 && p >= low && p < high)
       throw ValueError(
           "[recompute] the function to be run again in backward captured by reference a variable of a function that "
-          "has "
-          "returned; expected what it captured by reference to be there until backward: capture such variables by "
-          "value, "
-          "[=] or [x, &model], or pass them as arguments");
+          "has returned; expected what it captured by reference to be there until backward: capture such variables by "
+          "value, [=] or [x, &model], or pass them as arguments");
   }
 }
 
@@ -107,8 +107,7 @@ Variable<T> ApartRun<T>::out(const Variable<T>& result) {
   }
   around_.begin_op("recompute");
   Node<T>* copy = around_.new_node(from->shape, from->requires_grad);
-  for (Index r = 0; r < from->rows(); ++r)
-    std::copy_n(from->value + r * from->row_stride, from->cols(), copy->value + r * copy->row_stride);
+  kernels<T>().copy_rows(copy->value, copy->row_stride, from->value, from->row_stride, from->rows(), from->cols());
   copy->is_zero = from->is_zero;
   copies_.push_back(copy);
   return around_.handle(copy);
@@ -167,10 +166,8 @@ void ApartRun<T>::backward(const Again& again) {
     const T* from = adjoint(again.copies[k]);
     Node<T>* result = results[k].use("recompute");
     if (!from || !result->requires_grad) continue;
-    const Index stride = again.copies[k]->row_stride;
-    T* to = result->touch_add();
-    for (Index r = 0; r < result->rows(); ++r)
-      for (Index c = 0; c < result->cols(); ++c) to[r * result->row_stride + c] += from[r * stride + c];
+    kernels<T>().add_rows(result->touch_add(), result->row_stride, from, again.copies[k]->row_stride, result->rows(),
+                          result->cols());
   }
   inner.run_backward();
 }

@@ -132,7 +132,7 @@ void Tape<T>::open(bool recording, bool training) {
   frame_.previous_current = current_tape<T>;
   serial_ = next_serial();
   current_tape<T> = this;
-  if (outermost && tape_around_) observer_ = tape_around_->observer_ ? tape_around_->observer_->of_inner_tape() : nullptr;
+  if (outermost && around()) observer_ = around()->observer_ ? around()->observer_->of_inner_tape() : nullptr;
   quick_serial_ = observer_ ? no_serial : serial_;
   if (observer_) observer_->opened(*this, outermost);
 }
@@ -249,9 +249,9 @@ detail::Node<T>* Tape<T>::leaf(const Parameter<T>& parameter) {
   if (!listed) return node;
   *slot = {&storage, node};
   used_.push_back(parameter.share());  // a module that dies before its tape's scope leaves its values readable
-  if (tape_around_ && frame_.recording) {
+  if (around() && frame_.recording) {
     // Gradients go where the tape around this one collects them: the parameter's, or a shard's own.
-    node->around = static_cast<detail::Leaf<T>*>(tape_around_->leaf(parameter));
+    node->around = static_cast<detail::Leaf<T>*>(around()->leaf(parameter));
     const std::size_t at = new_leaves_.size();
     node->uses = node->uses_before = at < known_uses_.size() ? known_uses_[at] : node->around->uses;
     new_leaves_.push_back(node);
@@ -332,7 +332,7 @@ template <class T>
 Tape<T>& Tape<T>::inner() {
   if (!inner_) {
     inner_ = std::make_unique<Tape>();
-    inner_->around_ = inner_->tape_around_ = this;
+    inner_->around_ = this;
   }
   return *inner_;
 }

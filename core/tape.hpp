@@ -60,7 +60,7 @@ class TapeBase {
   std::uint64_t next_serial();
   bool live_in_outer_scope(std::uint64_t serial) const;
 
-  const TapeBase* around_ = nullptr;           // of an inner tape: whose Variables may be used here too
+  TapeBase* around_ = nullptr;                 // of an inner tape: whose Variables may be used here too
   std::uint64_t serial_ = 0;                   // of the innermost open scope; 0 with none open
   std::uint64_t quick_serial_ = 0;             // the same; of nobody while the tape is watched
   static constexpr std::uint64_t no_serial = ~std::uint64_t{0};
@@ -233,6 +233,8 @@ class Tape : public detail::TapeBase {
   void close() noexcept;
   void run_backward();
   Tape& inner();
+  /// The tape whose inner tape this is, or null.
+  Tape* around() const { return static_cast<Tape*>(around_); }
 
   detail::Observer<T>* observer_ = nullptr;
   Arena arena_;
@@ -254,7 +256,6 @@ class Tape : public detail::TapeBase {
   Index nodes_ = 0;
   std::vector<std::pair<void*, void (*)(void*)>> kept_objects_;
   // For recomputation: see core/recompute.hpp.
-  Tape* tape_around_ = nullptr;              // of an inner tape
   std::vector<detail::Leaf<T>*> new_leaves_;  // of an inner tape, in the order in which they were made
   std::span<const int> known_uses_;           // of an inner tape that runs again: their `uses_before`
   const void* backward_frame_ = nullptr;      // below those of all that called backward

@@ -135,8 +135,7 @@ struct InputScalar {
 
 template <class T, class Allocator, class E>
 Variable<T> input_expression(const E& expression, bool requires_grad) {
-  if (!current_tape<T>) throw_no_scope("input");
-  Tape<T>& tape = *current_tape<T>;
+  Tape<T>& tape = open_tape<T>("input");
   const Shape shape = shape_of("input", expression);
   tape.begin_op("input");
   Node<T>* node = tape.new_node(shape, requires_grad);

@@ -13,8 +13,7 @@ Variable<T> random_mask(const Shape& shape, double keep, bool scaled) {
 
 template <class T>
 bool training(const char* op) {
-  if (!current_tape<T>) throw_no_scope(op);
-  return current_tape<T>->training();
+  return open_tape<T>(op).training();
 }
 
 void check_probability(const char* wrapper, const char* name, double p) {

@@ -52,8 +52,7 @@ auto recompute(F f, Arguments... arguments) {
   using Result = std::remove_cvref_t<std::invoke_result_t<const F&, const Arguments&...>>;
   using T = typename decltype(detail::scalar_in<Result>())::type;
   static_assert(!std::is_void_v<T>, "recompute: the function returns no Variable");
-  if (!current_tape<T>) detail::throw_no_scope("recompute");
-  Tape<T>& tape = *current_tape<T>;
+  Tape<T>& tape = detail::open_tape<T>("recompute");
   using Call = detail::RecomputedCall<T, F, Arguments...>;
   Call call{std::move(f), {std::move(arguments)...}};
   if (!detail::can_run_apart(tape)) return Result(call());
@@ -108,7 +107,7 @@ auto recompute_over_time(Index steps, State state, F f, RecomputeOptions options
   static_assert(detail::StepOf<F, State> || detail::SegmentOf<F, State>,
                 "recompute_over_time: expected f(Index begin, Index end, state) or f(Index t, state), callable as a "
                 "constant, giving std::pair{loss, state} or the state");
-  if (!current_tape<T>) detail::throw_no_scope("recompute_over_time");
+  detail::open_tape<T>("recompute_over_time");
   if (steps < 0 || options.segment < 0)
     throw ValueError("[recompute_over_time] " + std::to_string(steps) + " steps in segments of " +
                      std::to_string(options.segment) + "; expected 0 or more");

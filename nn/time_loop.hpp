@@ -81,8 +81,7 @@ TimeLoopResult<C> run_over_time(const C& cell, const Variable<typename C::scalar
                                 const typename C::state& initial, TimeLoopOptions options = {}) {
   detail::check_is_cell<C>();
   using T = typename C::scalar;
-  if (!current_tape<T>) detail::throw_no_scope("Rnn");
-  Tape<T>& tape = *current_tape<T>;
+  Tape<T>& tape = detail::open_tape<T>("Rnn");
   int members = 0;
   detail::visit_state(initial, [&](const char*, const auto&) { ++members; });
   auto** names = tape.template allocate<const char*>(members);

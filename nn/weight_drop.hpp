@@ -64,8 +64,7 @@ class WeightDrop {
 
   template <class F>
   auto with_dropped(F&& run) const {
-    if (!current_tape<scalar>) detail::throw_no_scope("WeightDrop");
-    if (!current_tape<scalar>->training() || probability == 0) return run();
+    if (!detail::open_tape<scalar>("WeightDrop").training() || probability == 0) return run();
     detail::Substitutes<scalar> dropped;
     const auto drop = [&]<class P>(const std::string& parameter, const P& p) {
       if constexpr (detail::is_parameter<P>)

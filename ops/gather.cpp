@@ -74,7 +74,7 @@ Variable<T> gather_rows(const Variable<T>& v, const Indices& ids, const GatherOp
 
 template <class T>
 Variable<T> one_hot(const Indices& ids, Index classes, const Shape& leading) {
-  if (!current_tape<T>) detail::throw_no_scope("one_hot");
+  detail::open_tape<T>("one_hot");
   if (classes < 0) throw ValueError("[one_hot] " + text(classes) + " classes; expected at least 0");
   check_range("one_hot", ids, classes, "classes");
   const Shape shape = result_shape("one_hot", ids, leading, classes);

@@ -19,9 +19,9 @@ using detail::Node;
 // faster at 32, where the small one finds its operands in the cache.
 constexpr Index deferred_rows = 16;
 
-// Products with W^T run faster from a transposed copy of W: 1.1 to 1.3 times for 16 to 64 rows and 512 to 2048 outputs, 1.6
-// to 2.6 times for one row of a small W; for one row of a W above this many elements they do not. Copying costs what one
-// to four steps gain.
+// Products with W^T run faster from a transposed copy of W: 1.1 to 1.3 times for 16 to 64 rows and 512 to 2048
+// outputs, 1.6 to 2.6 times for one row of a small W; for one row of a W above this many elements they do not. Copying
+// costs what one to four steps gain.
 constexpr Index transposed_for_one_row = 65536;
 
 // The products with one weight whose part of its gradient waits.
@@ -63,8 +63,7 @@ void defer(Node<T>* weight, const T* x, Index x_stride, const T* dy, Index rows)
       p->rows += rows;
       return;
     }
-    if (p->x + p->rows * x_stride == x &&
-        p->dy + p->rows * out == dy) {  // a reversed direction, first to last
+    if (p->x + p->rows * x_stride == x && p->dy + p->rows * out == dy) {  // a reversed direction, first to last
       p->rows += rows;
       return;
     }
@@ -81,8 +80,8 @@ void flush(Node<T>* weight) {
   all.last = nullptr;
 }
 
-// Notes one more use of the leaf `weight`; null for anything else. The record that settles the waiting products is older
-// than every use that waits.
+// Notes one more use of the leaf `weight`; null for anything else. The record that settles the waiting products is
+// older than every use that waits.
 template <class T>
 Leaf<T>* note_use(Tape<T>& tape, Node<T>* weight, Node<T>* bias) {
   if (!weight->parameter) return nullptr;
@@ -109,8 +108,8 @@ void forward_product(const Node<T>* x, const Node<T>* weight, Leaf<T>* leaf, T* 
     }
     gemm(Trans::no, Trans::no, rows, out, in, T(1), x->value, x->row_stride, all.transposed, out, beta, y, y_stride);
   } else {
-    gemm(Trans::no, Trans::yes, rows, out, in, T(1), x->value, x->row_stride, weight->value,
-         weight->row_stride, beta, y, y_stride);
+    gemm(Trans::no, Trans::yes, rows, out, in, T(1), x->value, x->row_stride, weight->value, weight->row_stride, beta,
+         y, y_stride);
   }
 }
 
@@ -141,8 +140,8 @@ Variable<T> affine(const char* op, const Variable<T>* sum_in, const Variable<T>&
                      " and weight " + weight->shape.str() + " make it");
 
   const Index rows = x->rows();
-  const bool requires_grad = x->requires_grad || weight->requires_grad || (bias && bias->requires_grad) ||
-                             (sum && sum->requires_grad);
+  const bool requires_grad =
+      x->requires_grad || weight->requires_grad || (bias && bias->requires_grad) || (sum && sum->requires_grad);
   const bool in_place = sum && sum->may_be_overwritten() && sum_in->made_in(tape);
   Node<T>* y;
   if (in_place) {
@@ -213,9 +212,8 @@ Variable<T> matmul(Variable<T> a_in, Variable<T> b_in, MatmulOptions options) {
   Node<T>* b = b_in.use("matmul");
   Tape<T>& tape = *current_tape<T>;
   const auto fail = [&](const std::string& why) {
-    return ShapeError("[matmul] a " + a->shape.str() + (options.transpose_a ? " transposed" : "") +
-                      " and b " + b->shape.str() + (options.transpose_b ? " transposed" : "") +
-                      " do not fit: " + why);
+    return ShapeError("[matmul] a " + a->shape.str() + (options.transpose_a ? " transposed" : "") + " and b " +
+                      b->shape.str() + (options.transpose_b ? " transposed" : "") + " do not fit: " + why);
   };
   const int rank = a->shape.rank();
   if ((rank != 2 && rank != 3) || b->shape.rank() != rank)
@@ -225,18 +223,16 @@ Variable<T> matmul(Variable<T> a_in, Variable<T> b_in, MatmulOptions options) {
   const Index kb = b->shape[tb ? -1 : -2], n = b->shape[tb ? -2 : -1];
   if (k != kb) throw fail("inner dimensions " + number(k) + " and " + number(kb) + " differ");
   const Index batch = rank == 3 ? a->shape[0] : 1;
-  if (rank == 3 && b->shape[0] != batch)
-    throw fail("batches of " + number(batch) + " and " + number(b->shape[0]));
+  if (rank == 3 && b->shape[0] != batch) throw fail("batches of " + number(batch) + " and " + number(b->shape[0]));
 
-  Node<T>* c =
-      tape.new_node(rank == 3 ? Shape{batch, m, n} : Shape{m, n}, a->requires_grad || b->requires_grad);
+  Node<T>* c = tape.new_node(rank == 3 ? Shape{batch, m, n} : Shape{m, n}, a->requires_grad || b->requires_grad);
   const auto opposite = [](bool t) { return t ? Trans::no : Trans::yes; };
   const auto as = [](bool t) { return t ? Trans::yes : Trans::no; };
   // Distance from one matrix of the batch to the next.
   const auto step = [](const Node<T>* x) { return x->shape[-2] * x->row_stride; };
   for (Index s = 0; s < batch; ++s)
-    gemm(as(ta), as(tb), m, n, k, T(1), a->value + s * step(a), a->row_stride, b->value + s * step(b),
-         b->row_stride, T(0), c->value + s * m * n, n);
+    gemm(as(ta), as(tb), m, n, k, T(1), a->value + s * step(a), a->row_stride, b->value + s * step(b), b->row_stride,
+         T(0), c->value + s * m * n, n);
   if (!c->requires_grad) return tape.handle(c);
 
   tape.record([=] {
@@ -264,8 +260,7 @@ Variable<T> matmul(Variable<T> a_in, Variable<T> b_in, MatmulOptions options) {
         if (tb) {
           gemm(Trans::yes, as(ta), n, k, m, T(1), g, n, as_, a->row_stride, db.beta(), to, db.row_stride);
         } else {
-          gemm(opposite(ta), Trans::no, k, n, m, T(1), as_, a->row_stride, g, n, db.beta(), to,
-               db.row_stride);
+          gemm(opposite(ta), Trans::no, k, n, m, T(1), as_, a->row_stride, g, n, db.beta(), to, db.row_stride);
         }
       }
     }
@@ -273,8 +268,8 @@ Variable<T> matmul(Variable<T> a_in, Variable<T> b_in, MatmulOptions options) {
   return tape.handle(c);
 }
 
-#define UNROLL_INSTANTIATE(T)                                         \
-  template Variable<T> linear(Variable<T>, Variable<T>, Variable<T>); \
+#define UNROLL_INSTANTIATE(T)                                                           \
+  template Variable<T> linear(Variable<T>, Variable<T>, Variable<T>);                   \
   template Variable<T> linear_onto(Variable<T>, Variable<T>, Variable<T>, Variable<T>); \
   template Variable<T> matmul(Variable<T>, Variable<T>, MatmulOptions);
 UNROLL_INSTANTIATE(float)

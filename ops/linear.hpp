@@ -20,8 +20,8 @@ Variable<T> linear(Variable<T> x, Variable<T> weight, Variable<T> bias = {});
 /// y = sum + x W^T + b: what `sum + linear(x, weight, bias)` is, without a pass over memory for the addition. `sum`
 /// (..., O) has the shape of the result.
 ///
-/// For cells: in a layer's loop over time y is computed in the memory of a projected input that has had no other use, and
-/// both share one adjoint. A use of that projected input in the same step after this one is then an error
+/// For cells: in a layer's loop over time y is computed in the memory of a projected input that has had no other use,
+/// and both share one adjoint. A use of that projected input in the same step after this one is then an error
 /// (StaleVariableError), so a cell gives it away last:
 ///
 ///     auto step(Variable<T> px, state h) const { return tanh(hh.onto(px, h)); }
