@@ -1,26 +1,8 @@
-# What the classify program does from outside: cmake -D program=... -D work=... -D case=... -P classify.cmake
-# case: learn | series | regress | errors
+# What the classify program does from outside.
+# cases: learn series regress errors
 
 cmake_minimum_required(VERSION 3.25)
-file(MAKE_DIRECTORY "${work}")
-set(log "${work}/${case}.jsonl")
-
-function(run expected)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE err)
-  if(NOT status STREQUAL expected)
-    message(FATAL_ERROR "status ${status}, expected ${expected}\n${ARGN}\n${out}\n${err}")
-  endif()
-  set(out "${out}" PARENT_SCOPE)
-  set(err "${err}" PARENT_SCOPE)
-endfunction()
-
-# `key` of the metrics' last line, which says that it is that.
-function(metric variable key)
-  file(STRINGS "${log}" lines REGEX "\"final\":true")
-  list(GET lines -1 line)
-  string(JSON value GET "${line}" "${key}")
-  set(${variable} "${value}" PARENT_SCOPE)
-endfunction()
+include("${CMAKE_CURRENT_LIST_DIR}/run_program.cmake")
 
 set(small --hidden 8 --embed 8 --batch 8 --lr 0.02 --dropout 0 --metrics "${log}")
 
@@ -117,12 +99,6 @@ elseif(case STREQUAL "regress")
     message(FATAL_ERROR "rank correlation ${rank}, ridge ${ridge}, error ${error}, of the mean ${mean}\n${out}")
   endif()
 elseif(case STREQUAL "errors")
-  function(fails status message)
-    run(${status} ${program} ${ARGN})
-    if(NOT err MATCHES "^classify: [^\n]*\n$" OR NOT err MATCHES "${message}")
-      message(FATAL_ERROR "${ARGN}: expected one line with '${message}', got\n${err}")
-    endif()
-  endfunction()
   file(WRITE "${work}/empty" "")
   file(WRITE "${work}/empty.ts" "")
   file(WRITE "${work}/one" "a\tone line\n")
