@@ -5,11 +5,12 @@
 #include <type_traits>
 
 #include "unroll/core/error.hpp"
+#include "unroll/core/kernels.hpp"
 
 namespace unroll {
 namespace {
 
-enum class Backend { plain, cblas, dnnl };
+enum class Backend { plain, row, cblas, dnnl };
 
 /// A product of fewer multiply-adds stays on one thread, whatever was asked for. On two idle cores oneDNN
 /// does 16 x 512 x 128 1.7 times as fast as on one, OpenBLAS gains nothing below 64 x 512 x 128 (0.7 to 1.0);
@@ -22,35 +23,36 @@ constexpr double multithread_work(Backend backend) { return backend == Backend::
 /// peak is 117. The plain loops are never faster than a BLAS (8 x 8 x 8: 100 ns against 140).
 template <class T>
 Backend choose(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, double work) {
-  if (!std::is_same_v<T, float> || !gemm_has_dnnl())
-    return gemm_has_cblas() ? Backend::cblas : Backend::plain;
+  // One row, and a matrix that lies in the second cache: our own loop over its rows. Microseconds of it : OpenBLAS :
+  // oneDNN for k x n = 32 x 128: 0.13 : 0.16 : 0.23; 128 x 32: 0.14 : 0.26 : 0.30; 128 x 128: 0.61 : 0.81 : 0.84;
+  // 512 x 128: 2.4 : 3.3 : 2.5; wide matrices make it jump in memory, 128 x 512: 3.1 : 2.7 : 2.9.
+  if (m == 1 && transpose_b == Trans::no && n <= 256 && work <= 65536) return Backend::row;
+  if (!std::is_same_v<T, float> || !gemm_has_dnnl()) return gemm_has_cblas() ? Backend::cblas : Backend::plain;
   // Asking oneDNN costs 0.3 us, more than all of a tiny product (8 x 8 x 8: 100 ns against 400).
   if (!gemm_has_cblas()) return work <= 512 ? Backend::plain : Backend::dnnl;
   const auto cblas_if = [](bool better) { return better ? Backend::cblas : Backend::dnnl; };
 
-  // Vectors: gemv and ger of OpenBLAS while a call's cost counts, oneDNN after that.
+  // Other vectors: gemv and ger of OpenBLAS while a call's cost counts, oneDNN after that.
   if (m == 1) return cblas_if(work <= 16384);                // n = k = 64: 40 : 34; n = 128, k = 512: 41 : 49
   if (n == 1) return cblas_if(work <= 2048);                 // m = 512, k = 128: 26 : 42
   if (k == 1) return cblas_if(work < 4096 || work > 65536);  // m = 512, n = 128: 17 : 27; all 512: 24 : 14
 
   // OpenBLAS for AVX2 packs every product: only the tiny ones are cheaper than with oneDNN.
   if (!detail::cblas_has_small_kernels()) {
-    if (m >= 4 && m <= 16 && n >= 512 && transpose_b == Trans::no)
-      return Backend::cblas;                           // 8 x 1024 x 256: 56 : 21
+    if (m >= 4 && m <= 16 && n >= 512 && transpose_b == Trans::no) return Backend::cblas;  // 8 x 1024 x 256: 56 : 21
     return cblas_if(work <= (m <= 4 ? 4096 : 16384));  // 8 x 32 x 32: 58 : 41; 16 x 128 x 128: 72 : 87
   }
   // OpenBLAS for AVX-512 has kernels that do not pack, up to 100^3 and, where B is transposed, to about 1024
   // results; past that it falls off a cliff (16 x 512 x 128: from 114 to 66).
   const bool small = work <= 1e6;
   if (transpose_b == Trans::no) return cblas_if(small || (transpose_a == Trans::yes && k <= 4));
-  if (m < 4) return cblas_if(work <= 16384);          // 2 x 512 x 128: 70 : 83
-  if (small && m * n <= 1200) return Backend::cblas;  // 8 x 128 x 128: 93 : 82; 8 x 512 x 128: 45 : 86
-  return cblas_if(m >= 16 && m <= 64 &&
-                  (k >= 512 || n <= 64));  // 32 x 512 x 512: 80 : 69; 32 x 64 x 256: 80 : 53
+  if (m < 4) return cblas_if(work <= 16384);                     // 2 x 512 x 128: 70 : 83
+  if (small && m * n <= 1200) return Backend::cblas;             // 8 x 128 x 128: 93 : 82; 8 x 512 x 128: 45 : 86
+  return cblas_if(m >= 16 && m <= 64 && (k >= 512 || n <= 64));  // 32 x 512 x 512: 80 : 69; 32 x 64 x 256: 80 : 53
 }
 
-[[noreturn]] void refuse(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, Index lda,
-                         Index ldb, Index ldc) {
+[[noreturn]] void refuse(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, Index lda, Index ldb,
+                         Index ldc) {
   const std::string sizes = "m=" + std::to_string(m) + " n=" + std::to_string(n) + " k=" + std::to_string(k);
   const std::string leading =
       "lda=" + std::to_string(lda) + " ldb=" + std::to_string(ldb) + " ldc=" + std::to_string(ldc);
@@ -65,12 +67,12 @@ Backend choose(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, 
 }  // namespace
 
 template <class T>
-void gemm(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alpha, const T* a, Index lda,
-          const T* b, Index ldb, T beta, T* c, Index ldc) {
+void gemm(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* b,
+          Index ldb, T beta, T* c, Index ldc) {
   constexpr Index most = std::numeric_limits<int>::max();
   if (m < 0 || n < 0 || k < 0 || lda < (transpose_a == Trans::yes ? m : k) ||
-      ldb < (transpose_b == Trans::yes ? k : n) || ldc < n || m > most || n > most || k > most ||
-      lda > most || ldb > most || ldc > most)
+      ldb < (transpose_b == Trans::yes ? k : n) || ldc < n || m > most || n > most || k > most || lda > most ||
+      ldb > most || ldc > most)
     refuse(transpose_a, transpose_b, m, n, k, lda, ldb, ldc);
   if (m == 0 || n == 0) return;
   if (k == 0 || alpha == T(0)) return detail::gemm_scale(m, n, beta, c, ldc);
@@ -79,6 +81,8 @@ void gemm(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alp
   const Backend backend = choose<T>(transpose_a, transpose_b, m, n, k, work);
   if (backend == Backend::plain)
     return detail::gemm_plain(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  if (backend == Backend::row)
+    return detail::kernels<T>().row_times_matrix(k, n, alpha, a, transpose_a == Trans::yes ? lda : 1, b, ldb, beta, c);
   const detail::ThreadsScope threads(work < multithread_work(backend) ? 1 : blas_threads());
   if constexpr (std::is_same_v<T, float>) {
     if (backend == Backend::dnnl)
@@ -87,16 +91,16 @@ void gemm(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alp
   detail::gemm_cblas(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-template void gemm<float>(Trans, Trans, Index, Index, Index, float, const float*, Index, const float*, Index,
-                          float, float*, Index);
-template void gemm<double>(Trans, Trans, Index, Index, Index, double, const double*, Index, const double*,
-                           Index, double, double*, Index);
+template void gemm<float>(Trans, Trans, Index, Index, Index, float, const float*, Index, const float*, Index, float,
+                          float*, Index);
+template void gemm<double>(Trans, Trans, Index, Index, Index, double, const double*, Index, const double*, Index,
+                           double, double*, Index);
 
 template <class T>
 void transpose_copy(Index m, Index n, const T* x, Index ldx, T* y, Index ldy) {
   if (m < 0 || n < 0 || ldx < n || ldy < m)
-    throw ValueError("[transpose_copy] m=" + std::to_string(m) + " n=" + std::to_string(n) + " ldx=" +
-                     std::to_string(ldx) + " ldy=" + std::to_string(ldy) + "; expected ldx >= n, ldy >= m");
+    throw ValueError("[transpose_copy] m=" + std::to_string(m) + " n=" + std::to_string(n) +
+                     " ldx=" + std::to_string(ldx) + " ldy=" + std::to_string(ldy) + "; expected ldx >= n, ldy >= m");
   constexpr Index side = 16;  // a block reads and writes whole cache lines while they are at hand
   for (Index i0 = 0; i0 < m; i0 += side)
     for (Index j0 = 0; j0 < n; j0 += side) {

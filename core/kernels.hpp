@@ -27,8 +27,7 @@ struct Kernels {
   void (*add_rows)(T* dst, std::int64_t dst_stride, const T* src, std::int64_t src_stride, std::int64_t rows,
                    std::int64_t cols);
   /// Adds `vector` (cols) to every row of `dst`.
-  void (*add_row_vector)(T* dst, const T* vector, std::int64_t rows, std::int64_t cols,
-                         std::int64_t row_stride);
+  void (*add_row_vector)(T* dst, const T* vector, std::int64_t rows, std::int64_t cols, std::int64_t row_stride);
   /// dst (cols) = or += the sum of the rows of `src`. Compensated: the error of a float sum does not grow
   /// with the number of rows. The same bits with every instruction set.
   void (*column_sum_into)(T* dst, const T* src, std::int64_t rows, std::int64_t cols, std::int64_t row_stride,
@@ -38,6 +37,9 @@ struct Kernels {
   double (*sum)(const T* x, std::int64_t n);
   double (*sum_of_squares)(const T* x, std::int64_t n);
   double (*dot)(const T* x, const T* y, std::int64_t n);
+  /// y (n) = alpha x W + beta y for one row x (k), its numbers `x_step` apart, and W (k,n); beta == 0 does not read y.
+  void (*row_times_matrix)(std::int64_t k, std::int64_t n, T alpha, const T* x, std::int64_t x_step, const T* w,
+                           std::int64_t w_stride, T beta, T* y);
   /// The largest number; NaN if one is NaN, -inf of none.
   T (*max)(const T* x, std::int64_t n);
 };

@@ -38,8 +38,7 @@ void copy_rows(T* dst, Index dst_stride, const T* src, Index src_stride, Index r
   }
   if (cols == 0) return;
   for (Index r = 0; r < rows; ++r)
-    __builtin_memcpy(dst + r * dst_stride, src + r * src_stride,
-                     static_cast<__SIZE_TYPE__>(cols) * sizeof(T));
+    __builtin_memcpy(dst + r * dst_stride, src + r * src_stride, static_cast<__SIZE_TYPE__>(cols) * sizeof(T));
 }
 
 template <class T>
@@ -154,6 +153,57 @@ double dot(const T* x, const T* y, Index n) {
   return accumulate<true>(x, y, n);
 }
 
+// `width` lanes of the columns of one row times a matrix; `steps` rows of it at a time, with sums of their own, so that
+// there are enough sums for the processor never to wait for one.
+template <int width, int steps, class T>
+UNROLL_INLINE void product_strip(Index k, T alpha, const T* x, Index x_step, const T* w, Index w_stride, T beta, T* y,
+                                 int cols) {
+  using L = Lane<T, native_arch>;
+  const bool tail = cols < width * L::size;  // only with width 1
+  const auto load = [&](const T* from, int v) { return tail ? L::load(from, cols) : L::load(from + v * L::size); };
+  L sum[steps][width];
+  for (int u = 0; u < steps; ++u)
+    for (int v = 0; v < width; ++v) sum[u][v] = L(0);
+  Index p = 0;
+  for (; p + steps <= k; p += steps, w += steps * w_stride) {
+    for (int u = 0; u < steps; ++u) {
+      const L a(x[(p + u) * x_step]);
+      for (int v = 0; v < width; ++v) sum[u][v] = mul_add(a, load(w + u * w_stride, v), sum[u][v]);
+    }
+  }
+  for (; p < k; ++p, w += w_stride) {
+    const L a(x[p * x_step]);
+    for (int v = 0; v < width; ++v) sum[0][v] = mul_add(a, load(w, v), sum[0][v]);
+  }
+  for (int u = 1; u < steps; ++u)
+    for (int v = 0; v < width; ++v) sum[0][v] += sum[u][v];
+  for (int v = 0; v < width; ++v) {
+    T* to = y + v * L::size;
+    L result = alpha * sum[0][v];
+    if (beta != T(0)) result += beta * load(y, v);
+    if (tail) {
+      result.store(to, cols);
+    } else {
+      result.store(to);
+    }
+  }
+}
+
+template <class T>
+void row_times_matrix(Index k, Index n, T alpha, const T* x, Index x_step, const T* w, Index w_stride, T beta, T* y) {
+  constexpr int size = Lane<T, native_arch>::size;
+  const auto strips = [&]<int width, int steps>(Index& j) {
+    for (; j + width * size <= n; j += width * size)
+      product_strip<width, steps>(k, alpha, x, x_step, w + j, w_stride, beta, y + j, width * size);
+  };
+  Index j = 0;
+  strips.template operator()<8, 1>(j);
+  strips.template operator()<4, 2>(j);
+  strips.template operator()<2, 4>(j);
+  strips.template operator()<1, 8>(j);
+  if (j < n) product_strip<1, 8>(k, alpha, x, x_step, w + j, w_stride, beta, y + j, static_cast<int>(n - j));
+}
+
 template <class T>
 T max(const T* x, Index n) {
   using L = Lane<T, native_arch>;
@@ -176,8 +226,8 @@ T max(const T* x, Index n) {
 template <class T>
 const Kernels<T>& kernels() {
   static constexpr Kernels<T> table = {
-      add_into<T>,        axpy<T>, scale<T>,          fill<T>, copy_rows<T>, add_rows<T>, add_row_vector<T>,
-      column_sum_into<T>, sum<T>,  sum_of_squares<T>, dot<T>,  max<T>};
+      add_into<T>,        axpy<T>, scale<T>,          fill<T>, copy_rows<T>,        add_rows<T>, add_row_vector<T>,
+      column_sum_into<T>, sum<T>,  sum_of_squares<T>, dot<T>,  row_times_matrix<T>, max<T>};
   return table;
 }
 

@@ -115,6 +115,7 @@ void check_product(const char* name, Product<T> product) {
       for (Index k : sizes) check_shape<T>(name, product, m, n, k);
   check_shape<T>(name, product, 257, 129, 65);
   check_shape<T>(name, product, 5, 65, 300);
+  check_shape<T>(name, product, 1, 247, 131);  // one row, strips of every width
   check_shape<T>(name, product, 1, 300, 129);
   check_shape<T>(name, product, 130, 1, 257);
   check_shape<T>(name, product, 70, 90, 1);
