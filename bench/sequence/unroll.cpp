@@ -20,17 +20,17 @@ using bench::Trainer;
 
 // ---- a user's cells ------------------------------------------------------------------------------------------------
 
-struct OwnRnn {  // h' = tanh(W x + U h + b): the cell of the README, with the product added where the input's lies
+// Both biases (PyTorch has two) are added to the projection of the whole input, once and not at every step.
+
+struct OwnRnn {  // h' = tanh(W x + b + U h + c): the cell of the README, with the product added where the input's lies
   using scalar = float;
   using state = Variable<>;
   Linear<> ih, hh;
   OwnRnn(Index input_size, Index hidden_size, Rng& rng)
       : ih(input_size, hidden_size, rng), hh(hidden_size, hidden_size, rng) {}
   Index output_size() const { return hh.output_size(); }
-  auto project(Variable<> x) const { return ih(x); }
-  auto step(Variable<> px, state h) const {
-    return tanh(hh.onto(px, h));
-  }
+  auto project(Variable<> x) const { return linear(x, use(ih.weight), use(ih.bias) + use(hh.bias)); }
+  auto step(Variable<> px, state h) const { return tanh(linear_onto(px, h, use(hh.weight))); }
   void each(auto&& visit) { visit("ih", ih), visit("hh", hh); }
 };
 
@@ -44,9 +44,9 @@ struct OwnLstm {
   OwnLstm(Index input_size, Index hidden_size, Rng& rng)
       : ih(input_size, 4 * hidden_size, rng), hh(hidden_size, 4 * hidden_size, rng) {}
   Index output_size() const { return hh.input_size(); }
-  auto project(Variable<> x) const { return ih(x); }
+  auto project(Variable<> x) const { return linear(x, use(ih.weight), use(ih.bias) + use(hh.bias)); }
   state step(Variable<> px, state s) const {
-    auto [i, f, g, o] = chunk<4>(hh.onto(px, s.h));
+    auto [i, f, g, o] = chunk<4>(linear_onto(px, s.h, use(hh.weight)));
     auto [h, c] = map(
         [](auto i, auto f, auto g, auto o, auto c) {
           auto c_next = sigmoid(f) * c + sigmoid(i) * tanh(g);
