@@ -3,9 +3,9 @@
 /// The gated recurrent unit.
 
 #include "unroll/nn/cell.hpp"
+#include "unroll/nn/cell_steps_detail.hpp"
 #include "unroll/nn/recurrent_weights.hpp"
 #include "unroll/ops/layout.hpp"
-#include "unroll/ops/map.hpp"
 
 namespace unroll {
 
@@ -34,13 +34,7 @@ class GRUCell : public RecurrentWeights<T> {
   state step(Variable<T> px, state h) const {
     const auto [xr, xz, xn] = chunk<3>(px);
     const auto [hr, hz, hn] = chunk<3>(this->from_state_with_bias(h));
-    return map(
-        [](auto xr, auto xz, auto xn, auto hr, auto hz, auto hn, auto h) {
-          const auto z = sigmoid(xz + hz);
-          const auto n = tanh(xn + sigmoid(xr + hr) * hn);
-          return n + z * (h - n);
-        },
-        xr, xz, xn, hr, hz, hn, h);
+    return detail::gru_gates(xr, xz, xn, hr, hz, hn, h);
   }
 };
 

@@ -6,6 +6,7 @@
 
 #include "unroll/nn/lstm.hpp"
 #include "unroll/nn/norm.hpp"
+#include "unroll/ops/map.hpp"
 
 namespace unroll {
 

@@ -2,12 +2,10 @@
 /// \file
 /// The long short-term memory cell.
 
-#include <utility>
-
 #include "unroll/nn/cell.hpp"
+#include "unroll/nn/cell_steps_detail.hpp"
 #include "unroll/nn/recurrent_weights.hpp"
 #include "unroll/ops/layout.hpp"
-#include "unroll/ops/map.hpp"
 
 namespace unroll {
 
@@ -28,12 +26,7 @@ namespace detail {
 template <class T>
 LSTMState<T> lstm_step(const Variable<T>& gates, const Variable<T>& c_before) {
   const auto [i, f, g, o] = chunk<4>(gates);
-  const auto [h, c] = map(
-      [](auto i, auto f, auto g, auto o, auto c) {
-        const auto c_next = sigmoid(f) * c + sigmoid(i) * tanh(g);
-        return std::pair(sigmoid(o) * tanh(c_next), c_next);
-      },
-      i, f, g, o, c_before);
+  const auto [h, c] = lstm_gates(i, f, g, o, c_before);
   return {h, c};
 }
 

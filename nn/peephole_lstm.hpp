@@ -6,6 +6,7 @@
 
 #include "unroll/nn/init.hpp"
 #include "unroll/nn/lstm.hpp"
+#include "unroll/ops/map.hpp"
 
 namespace unroll {
 

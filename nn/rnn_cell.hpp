@@ -6,6 +6,7 @@
 
 #include "unroll/nn/cell.hpp"
 #include "unroll/nn/recurrent_weights.hpp"
+#include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/layout.hpp"
 #include "unroll/ops/map.hpp"
 
@@ -25,6 +26,24 @@ struct Identity {
   UNROLL_INLINE auto operator()(const auto& x) const { return x; }
 };
 
+namespace detail {
+
+/// g(x) for each element. The usual ones are compiled in the library, for every instruction set.
+template <class Activation, class T>
+Variable<T> activate(const Variable<T>& x) {
+  if constexpr (std::is_same_v<Activation, Tanh>) {
+    return tanh(x);
+  } else if constexpr (std::is_same_v<Activation, Relu>) {
+    return relu(x);
+  } else if constexpr (std::is_same_v<Activation, Sigmoid>) {
+    return sigmoid(x);
+  } else {
+    return map([](auto a) { return Activation{}(a); }, x);
+  }
+}
+
+}  // namespace detail
+
 struct RNNCellOptions {
   Biases biases = Biases::two;
 };
@@ -43,9 +62,7 @@ class RNNCell : public RecurrentWeights<T> {
 
   Index output_size() const { return this->hidden_size(); }
   Variable<T> project(Variable<T> x) const { return this->from_input_both_biases(x); }
-  state step(Variable<T> px, state h) const {
-    return map([](auto a) { return Activation{}(a); }, this->from_state_onto(px, h));
-  }
+  state step(Variable<T> px, state h) const { return detail::activate<Activation>(this->from_state_onto(px, h)); }
 };
 
 /// The same cell with one matrix on both: h' = g(W [h; x] + b), W (H, H + I), `[h; x]` the state above the input.
@@ -58,7 +75,8 @@ class CombinedRNNCell {
   using scalar = T;
   using state = Variable<T>;
 
-  CombinedRNNCell(Index input_size, Index hidden_size, Rng& rng) : CombinedRNNCell(RNNCell<T>(input_size, hidden_size, rng)) {}
+  CombinedRNNCell(Index input_size, Index hidden_size, Rng& rng)
+      : CombinedRNNCell(RNNCell<T>(input_size, hidden_size, rng)) {}
   /// The combined form of a split cell: its values, in a matrix of its own.
   template <class A>
   explicit CombinedRNNCell(const RNNCell<T, A>& split);
@@ -66,7 +84,7 @@ class CombinedRNNCell {
   Index output_size() const { return weight.shape()[0]; }
   state step(Variable<T> x, state h) const {
     const Variable<T> joined[] = {h, x};
-    return map([](auto a) { return Activation{}(a); }, linear(concat<T>(joined, -1), use(weight), use(bias)));
+    return detail::activate<Activation>(linear(concat<T>(joined, -1), use(weight), use(bias)));
   }
   void each(auto&& visit) { visit("weight", weight), visit("bias", bias); }
 

@@ -11,6 +11,7 @@
 #include "unroll/nn/rnn.hpp"
 #include "unroll/nn/rnn_cell.hpp"
 #include "unroll/ops/elementwise.hpp"
+#include "unroll/ops/map.hpp"
 #include "unroll/ops/reduce.hpp"
 
 namespace {

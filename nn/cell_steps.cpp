@@ -1,0 +1,51 @@
+#include "unroll/core/isa.hpp"
+#include "unroll/nn/cell_kernels.hpp"
+#include "unroll/nn/cell_steps_detail.hpp"
+#include "unroll/ops/map.hpp"
+
+namespace unroll::detail {
+
+// clang-format off
+UNROLL_FOR_EACH_ISA(template <class T> const CellKernels<T>& cell_kernels();)
+// clang-format on
+
+namespace {
+
+template <class T>
+const CellKernels<T>& kernels() {
+  static const CellKernels<T>& table = UNROLL_PICK_ISA(cell_kernels<T>());
+  return table;
+}
+
+constexpr char no_numbers[1] = {};  // a functor of no bytes still has an address
+
+}  // namespace
+
+template <class T>
+std::array<Variable<T>, 2> lstm_gates(const Variable<T>& i, const Variable<T>& f, const Variable<T>& g,
+                                      const Variable<T>& o, const Variable<T>& c) {
+  const Variable<T> inputs[] = {i, f, g, o, c};
+  std::array<Variable<T>, 2> outputs;
+  map_on_tape<T>("lstm", kernels<T>().lstm, no_numbers, 0, inputs, 5, outputs.data(), 2);
+  return outputs;
+}
+
+template <class T>
+Variable<T> gru_gates(const Variable<T>& xr, const Variable<T>& xz, const Variable<T>& xn, const Variable<T>& hr,
+                      const Variable<T>& hz, const Variable<T>& hn, const Variable<T>& h) {
+  const Variable<T> inputs[] = {xr, xz, xn, hr, hz, hn, h};
+  Variable<T> output;
+  map_on_tape<T>("gru", kernels<T>().gru, no_numbers, 0, inputs, 7, &output, 1);
+  return output;
+}
+
+#define UNROLL_INSTANTIATE(T)                                                                                    \
+  template std::array<Variable<T>, 2> lstm_gates(const Variable<T>&, const Variable<T>&, const Variable<T>&,     \
+                                                 const Variable<T>&, const Variable<T>&);                        \
+  template Variable<T> gru_gates(const Variable<T>&, const Variable<T>&, const Variable<T>&, const Variable<T>&, \
+                                 const Variable<T>&, const Variable<T>&, const Variable<T>&);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
+
+}  // namespace unroll::detail

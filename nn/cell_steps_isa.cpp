@@ -1,0 +1,17 @@
+// The elementwise part of the built-in cells, compiled once per instruction set.
+
+#include "unroll/nn/cell_kernels.hpp"
+
+namespace unroll::detail::UNROLL_ISA {
+
+template <class T>
+const CellKernels<T>& cell_kernels() {
+  static constexpr CellKernels<T> kernels = {map_kernels<native_arch, T, functors::LstmStep<T>, 5>(),
+                                             map_kernels<native_arch, T, functors::GruStep<T>, 7>()};
+  return kernels;
+}
+
+template const CellKernels<float>& cell_kernels();
+template const CellKernels<double>& cell_kernels();
+
+}  // namespace unroll::detail::UNROLL_ISA
