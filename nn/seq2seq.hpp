@@ -24,6 +24,7 @@
 #include "unroll/nn/embedding.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/sequence.hpp"
+#include "unroll/ops/dropout.hpp"
 #include "unroll/ops/elementwise.hpp"
 
 namespace unroll {
@@ -133,27 +134,37 @@ struct AttentionState {
   void each(auto&& visit) { visit("cell", cell), visit("feed", feed); }
 };
 
+struct AttentionDecoderOptions {
+  double dropout = 0;  ///< on the vectors of symbols and on what the logits are made of, while training
+};
+
 /// A decoder with attention and input feeding (Luong, Pham and Manning, 2015, equations 5 and 6, section 3.3):
 ///
 ///     s_t = cell.step([embed(y_(t-1)); f_(t-1)], s_(t-1))        h_t = output(s_t)
 ///     c_t = attention of h_t over the memory
 ///     f_t = tanh(W_c [c_t; h_t] + b)                             logits_t = W_o f_t + b_o
 ///
-/// Any cell, any attention of nn/attention.hpp.
+/// Any cell, any attention of nn/attention.hpp. Dropout is on embed(y_(t-1)) and on f_t where W_o reads it, not where
+/// the next step does.
 template <class C, class Attention>
 class AttentionDecoder {
  public:
   using scalar = typename C::scalar;
   using state = AttentionState<C>;
 
-  /// `memory_size`: width of the encoder's outputs; `attention` fits queries of the cell's output to it.
+  /// `memory_size`: width of the encoder's outputs; `attention` fits queries of the cell's output to it. Throws
+  /// ValueError on a dropout outside 0 .. 1.
   AttentionDecoder(Index vocabulary, Index embedding_size, Index hidden_size, Index memory_size, Attention attention_,
-                   Rng& rng)
+                   Rng& rng, AttentionDecoderOptions options = {})
       : embedding(vocabulary, embedding_size, rng),
         cell(embedding_size + hidden_size, hidden_size, rng),
         attention(std::move(attention_)),
         combine(memory_size + static_cast<Index>(cell.output_size()), hidden_size, rng),
-        out(hidden_size, vocabulary, rng) {}
+        out(hidden_size, vocabulary, rng),
+        dropout(options.dropout) {
+    if (!(dropout >= 0 && dropout <= 1))
+      throw ValueError("[AttentionDecoder] dropout is " + std::to_string(dropout) + "; expected 0 .. 1");
+  }
 
   /// The state of `batch` rows before the first symbol: the cell's own initial one.
   state start(Index batch) const { return start(initial_state(cell, batch), batch); }
@@ -166,7 +177,7 @@ class AttentionDecoder {
   auto step(const state& s, std::span<const Index> previous, const AttentionMemory<scalar>& memory,
             std::span<const Index> sources) const {
     state next;
-    const Variable<scalar> x = concat({embedding(previous), s.feed}, 1);
+    const Variable<scalar> x = concat({unroll::dropout(embedding(previous), dropout), s.feed}, 1);
     {
       const Place here = Place::of(&cell);
       next.cell = cell.step(project(cell, x), s.cell);
@@ -174,7 +185,7 @@ class AttentionDecoder {
     const Variable<scalar> h = output_of(cell, next.cell);
     const Attended<scalar> attended = attention(h, memory, sources);
     next.feed = tanh(combine(concat({attended.context, h}, 1)));
-    return std::tuple(out(next.feed), next, attended);
+    return std::tuple(out(unroll::dropout(next.feed, dropout)), next, attended);
   }
   /// The step over one memory, for teacher_forced and all of nn/decode.hpp. The decoder must outlive it; the memory's
   /// scope must be open while it is used.
@@ -186,13 +197,14 @@ class AttentionDecoder {
 
   void each(auto&& visit) {
     visit("embedding", embedding), visit("cell", cell), visit("attention", attention);
-    visit("combine", combine), visit("out", out);
+    visit("combine", combine), visit("out", out), visit("dropout", dropout);
   }
 
   Embedding<scalar> embedding;
   C cell;
   Attention attention;
   Linear<scalar> combine, out;
+  double dropout;
 };
 
 // ---- one to many
