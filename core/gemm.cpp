@@ -23,10 +23,10 @@ constexpr double multithread_work(Backend backend) { return backend == Backend::
 /// peak is 117. The plain loops are never faster than a BLAS (8 x 8 x 8: 100 ns against 140).
 template <class T>
 Backend choose(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, double work) {
-  // One row, and a matrix that lies in the second cache: our own loop over its rows. Microseconds of it : OpenBLAS :
-  // oneDNN for k x n = 32 x 128: 0.13 : 0.16 : 0.23; 128 x 32: 0.14 : 0.26 : 0.30; 128 x 128: 0.61 : 0.81 : 0.84;
-  // 512 x 128: 2.4 : 3.3 : 2.5; wide matrices make it jump in memory, 128 x 512: 3.1 : 2.7 : 2.9.
-  if (m == 1 && transpose_b == Trans::no && n <= 256 && work <= 65536) return Backend::row;
+  // One row, and a matrix that lies in the first cache: our own loop over its rows. Microseconds of it : OpenBLAS :
+  // oneDNN for k x n = 32 x 128: 0.13 : 0.16 : 0.23; 128 x 32: 0.14 : 0.26 : 0.30; 128 x 64: 0.31 : 0.54 : 0.66. Within
+  // a time loop it gains nothing from 128 x 128 on.
+  if (m == 1 && transpose_b == Trans::no && work <= 8192) return Backend::row;
   if (!std::is_same_v<T, float> || !gemm_has_dnnl()) return gemm_has_cblas() ? Backend::cblas : Backend::plain;
   // Asking oneDNN costs 0.3 us, more than all of a tiny product (8 x 8 x 8: 100 ns against 400).
   if (!gemm_has_cblas()) return work <= 512 ? Backend::plain : Backend::dnnl;
@@ -101,13 +101,7 @@ void transpose_copy(Index m, Index n, const T* x, Index ldx, T* y, Index ldy) {
   if (m < 0 || n < 0 || ldx < n || ldy < m)
     throw ValueError("[transpose_copy] m=" + std::to_string(m) + " n=" + std::to_string(n) +
                      " ldx=" + std::to_string(ldx) + " ldy=" + std::to_string(ldy) + "; expected ldx >= n, ldy >= m");
-  constexpr Index side = 16;  // a block reads and writes whole cache lines while they are at hand
-  for (Index i0 = 0; i0 < m; i0 += side)
-    for (Index j0 = 0; j0 < n; j0 += side) {
-      const Index rows = std::min(side, m - i0), cols = std::min(side, n - j0);
-      for (Index j = j0; j < j0 + cols; ++j)
-        for (Index i = i0; i < i0 + rows; ++i) y[j * ldy + i] = x[i * ldx + j];
-    }
+  detail::kernels<T>().transpose(m, n, x, ldx, y, ldy);
 }
 
 template void transpose_copy<float>(Index, Index, const float*, Index, float*, Index);

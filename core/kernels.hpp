@@ -28,6 +28,9 @@ struct Kernels {
                    std::int64_t cols);
   /// Adds `vector` (cols) to every row of `dst`.
   void (*add_row_vector)(T* dst, const T* vector, std::int64_t rows, std::int64_t cols, std::int64_t row_stride);
+  /// y (cols,rows) = x^T for x (rows,cols).
+  void (*transpose)(std::int64_t rows, std::int64_t cols, const T* x, std::int64_t x_stride, T* y,
+                    std::int64_t y_stride);
   /// dst (cols) = or += the sum of the rows of `src`. Compensated: the error of a float sum does not grow
   /// with the number of rows. The same bits with every instruction set.
   void (*column_sum_into)(T* dst, const T* src, std::int64_t rows, std::int64_t cols, std::int64_t row_stride,

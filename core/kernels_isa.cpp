@@ -55,6 +55,48 @@ void add_row_vector(T* dst, const T* vector, Index rows, Index cols, Index row_s
   for (Index r = 0; r < rows; ++r) add_into(dst + r * row_stride, vector, cols);
 }
 
+// Four numbers, moved together.
+template <class T>
+struct Four {
+  typedef T Numbers __attribute__((vector_size(4 * sizeof(T))));
+  Numbers v;
+  static UNROLL_INLINE Four load(const T* from) {
+    Four f;
+    __builtin_memcpy(&f.v, from, sizeof f.v);
+    return f;
+  }
+  UNROLL_INLINE void store(T* to) const { __builtin_memcpy(to, &v, sizeof v); }
+  template <int a, int b, int c, int d>
+  static UNROLL_INLINE Four pick(Four x, Four y) {
+    return {__builtin_shufflevector(x.v, y.v, a, b, c, d)};
+  }
+};
+
+template <class T>
+UNROLL_INLINE void transpose_four(const T* x, Index x_stride, T* y, Index y_stride) {
+  using F = Four<T>;
+  const F r0 = F::load(x), r1 = F::load(x + x_stride), r2 = F::load(x + 2 * x_stride), r3 = F::load(x + 3 * x_stride);
+  const F a = F::template pick<0, 4, 1, 5>(r0, r1), b = F::template pick<2, 6, 3, 7>(r0, r1);
+  const F c = F::template pick<0, 4, 1, 5>(r2, r3), d = F::template pick<2, 6, 3, 7>(r2, r3);
+  F::template pick<0, 1, 4, 5>(a, c).store(y);
+  F::template pick<2, 3, 6, 7>(a, c).store(y + y_stride);
+  F::template pick<0, 1, 4, 5>(b, d).store(y + 2 * y_stride);
+  F::template pick<2, 3, 6, 7>(b, d).store(y + 3 * y_stride);
+}
+
+template <class T>
+void transpose(Index rows, Index cols, const T* x, Index x_stride, T* y, Index y_stride) {
+  constexpr Index side = 16;  // a block reads and writes whole cache lines while they are at hand
+  const Index whole_rows = rows / 4 * 4, whole_cols = cols / 4 * 4;
+  for (Index i0 = 0; i0 < whole_rows; i0 += side)
+    for (Index j0 = 0; j0 < whole_cols; j0 += side)
+      for (Index j = j0; j < j0 + side && j < whole_cols; j += 4)
+        for (Index i = i0; i < i0 + side && i < whole_rows; i += 4)
+          transpose_four(x + i * x_stride + j, x_stride, y + j * y_stride + i, y_stride);
+  for (Index i = 0; i < rows; ++i)
+    for (Index j = i < whole_rows ? whole_cols : 0; j < cols; ++j) y[j * y_stride + i] = x[i * x_stride + j];
+}
+
 // Sums of columns: `width` lanes of columns at a time, down all rows. As BlockedSum, with the loops turned
 // inside out.
 constexpr Index block_rows = 64;
@@ -226,8 +268,21 @@ T max(const T* x, Index n) {
 template <class T>
 const Kernels<T>& kernels() {
   static constexpr Kernels<T> table = {
-      add_into<T>,        axpy<T>, scale<T>,          fill<T>, copy_rows<T>,        add_rows<T>, add_row_vector<T>,
-      column_sum_into<T>, sum<T>,  sum_of_squares<T>, dot<T>,  row_times_matrix<T>, max<T>};
+      .add_into = add_into<T>,
+      .axpy = axpy<T>,
+      .scale = scale<T>,
+      .fill = fill<T>,
+      .copy_rows = copy_rows<T>,
+      .add_rows = add_rows<T>,
+      .add_row_vector = add_row_vector<T>,
+      .transpose = transpose<T>,
+      .column_sum_into = column_sum_into<T>,
+      .sum = sum<T>,
+      .sum_of_squares = sum_of_squares<T>,
+      .dot = dot<T>,
+      .row_times_matrix = row_times_matrix<T>,
+      .max = max<T>,
+  };
   return table;
 }
 

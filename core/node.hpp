@@ -55,23 +55,23 @@ struct Node {
   T* grad = nullptr;
   Shape shape;
   GradState state = GradState::none;
-  bool requires_grad : 1 = false;
-  bool part : 1 = false;
-  bool is_zero : 1 = false;      // the value is known to be all zeros (initial states): products with it are skipped
-  bool spare : 1 = false;        // backward of the op that made the value does not read it
-  bool given : 1 = false;        // to the one op that uses it: that may compute its result in the same memory
-  bool mapped : 1 = false;       // read by one elementwise operation and by nothing else, unless `used` says so
-  bool slab : 1 = false;         // values of all steps of a time loop, seen through their parts alone
-  bool overwritten : 1 = false;  // something else lies in the value's memory: nobody may read it any more
-  std::uint8_t depth : 5 = 0;    // of parts within parts: bounded, since what walks them is recursive
-  bool kept : 1 = false;         // a final state: its value stays when those of its slab give way
-  std::uint8_t used = 0;         // how often this was an operand so far; 255 also of what was overwritten
+  // Whole bytes: bits would have to be read before they are set.
+  bool requires_grad = false;
+  bool part = false;
+  bool is_zero = false;      // the value is known to be all zeros (initial states): products with it are skipped
+  bool spare = false;        // backward of the op that made the value does not read it
+  bool given = false;        // to the one op that uses it: that may compute its result in the same memory
+  bool mapped = false;       // read by one elementwise operation and by nothing else, unless `used` says so
+  bool slab = false;         // values of all steps of a time loop, seen through their parts alone
+  bool overwritten = false;  // something else lies in the value's memory: nobody may read it any more
+  std::uint8_t depth = 0;    // of parts within parts: bounded, since what walks them is recursive
+  bool kept = false;         // a final state: its value stays when those of its slab give way
+  std::uint8_t used = 0;     // how often this was an operand so far; 255 also of what was overwritten
   Index row_stride = 0;
   Node* base = nullptr;                      // whose adjoint memory this node shares
   Node* parts = nullptr;                     // first of the parts that cover this node
   Node* next_part = nullptr;                 // the next part of the same base
   ParameterStorage<T>* parameter = nullptr;  // set on leaves
-  void* reused = nullptr;                    // products with this weight whose gradient waits (ops/linear.cpp)
   Tape<T>* tape = nullptr;
 
   Index rows() const { return shape.rows(); }
@@ -117,6 +117,7 @@ struct Node {
 template <class T>
 struct Leaf : Node<T> {
   Leaf* around = nullptr;     // that leaf
+  void* waiting = nullptr;    // products with this weight whose gradient waits (ops/linear.cpp)
   T* transposed = nullptr;    // a copy that ops/linear.cpp made; in the outermost leaf
   std::uint64_t version = 0;  // of the value that was transposed
   int uses = 0;               // by products in this recording so far

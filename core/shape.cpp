@@ -1,7 +1,5 @@
 #include "unroll/core/shape.hpp"
 
-#include <limits>
-
 #include "unroll/core/error.hpp"
 
 namespace unroll {
@@ -10,12 +8,7 @@ Shape::Shape(const Index* dims, int rank) : rank_(rank) {
   if (rank < 0 || rank > max_rank)
     throw ShapeError("[Shape] " + std::to_string(rank) + " dimensions; a tensor has at most " +
                      std::to_string(max_rank));
-  for (int i = 0; i < rank; ++i) {
-    if (dims[i] < 0 || dims[i] > std::numeric_limits<std::int32_t>::max())
-      throw ShapeError("[Shape] dimension " + std::to_string(i) + " is " + std::to_string(dims[i]) +
-                       "; expected 0 .. 2147483647");
-    dims_[max_rank - rank + i] = static_cast<std::int32_t>(dims[i]);
-  }
+  for (int i = 0; i < rank; ++i) dims_[max_rank - rank + i] = checked_dim(i, dims[i]);
 }
 
 void Shape::throw_axis(int axis) const {
@@ -23,11 +16,9 @@ void Shape::throw_axis(int axis) const {
                    std::to_string(rank_));
 }
 
-Shape Shape::with(int axis, Index dim) const {
-  Index dims[max_rank];
-  for (int i = 0; i < rank_; ++i) dims[i] = this->dims()[i];
-  dims[checked_axis(axis)] = dim;
-  return Shape(dims, rank_);
+void Shape::throw_dim(int axis, Index dim) {
+  throw ShapeError("[Shape] dimension " + std::to_string(axis) + " is " + std::to_string(dim) + "; expected 0 .. " +
+                   std::to_string(max_dim));
 }
 
 Shape Shape::without(int axis) const {

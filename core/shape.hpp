@@ -18,6 +18,7 @@ using Index = std::int64_t;
 class Shape {
  public:
   static constexpr int max_rank = 4;
+  static constexpr Index max_dim = 2147483647;
 
   /// The scalar shape `()`.
   constexpr Shape() = default;
@@ -41,8 +42,13 @@ class Shape {
   constexpr Index cols() const { return dims_[max_rank - 1]; }
   constexpr Index rows() const { return Index{dims_[0]} * dims_[1] * dims_[2]; }
 
-  /// This shape with dimension `axis` replaced by `dim`.
-  Shape with(int axis, Index dim) const;
+  /// This shape with dimension `axis` replaced by `dim`. Throws as the constructor does.
+  Shape with(int axis, Index dim) const {
+    Shape s = *this;
+    const int at = checked_axis(axis);
+    s.dims_[max_rank - rank_ + at] = checked_dim(at, dim);
+    return s;
+  }
   /// This shape without dimension `axis`.
   Shape without(int axis) const;
   /// This shape with a new dimension `dim` before `axis` (0 .. rank).
@@ -59,6 +65,11 @@ class Shape {
 
  private:
   [[noreturn]] void throw_axis(int axis) const;
+  [[noreturn]] static void throw_dim(int axis, Index dim);
+  static std::int32_t checked_dim(int axis, Index dim) {
+    if (dim < 0 || dim > max_dim) throw_dim(axis, dim);
+    return static_cast<std::int32_t>(dim);
+  }
   const std::int32_t* dims() const { return dims_ + max_rank - rank_; }
 
   // The last dimension stands last and ones stand before the first, so that sizes are products without a loop.

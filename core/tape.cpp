@@ -204,7 +204,7 @@ detail::Node<T>* Tape<T>::new_part(Node* base, bool divisible, T* value, const S
   if (divisible && frame_.recording && base->tape == this) {
     node->part = true;
     node->spare = base->spare;
-    node->depth = (base->depth + 1) & 31;
+    node->depth = static_cast<std::uint8_t>(base->depth + 1);
     node->next_part = base->parts;
     base->parts = node;
   }

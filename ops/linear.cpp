@@ -53,8 +53,8 @@ void weight_gradient(Node<T>* weight, Node<T>* bias, const T* x, Index x_stride,
 
 // Notes a product for later; joined with its neighbour in time when their rows are adjacent in memory.
 template <class T>
-void defer(Node<T>* weight, const T* x, Index x_stride, const T* dy, Index rows) {
-  auto& all = *static_cast<Waiting<T>*>(weight->reused);
+void defer(Leaf<T>* weight, const T* x, Index x_stride, const T* dy, Index rows) {
+  auto& all = *static_cast<Waiting<T>*>(weight->waiting);
   const Index out = weight->shape[0];
   if (auto* p = all.last; p && p->x_stride == x_stride) {
     if (x + rows * x_stride == p->x && dy + rows * out == p->dy) {  // backward meets the steps last to first
@@ -73,10 +73,10 @@ void defer(Node<T>* weight, const T* x, Index x_stride, const T* dy, Index rows)
 }
 
 template <class T>
-void flush(Node<T>* weight) {
-  auto& all = *static_cast<Waiting<T>*>(weight->reused);
+void flush(Leaf<T>* weight) {
+  auto& all = *static_cast<Waiting<T>*>(weight->waiting);
   for (auto* p = all.last; p; p = p->next)
-    weight_gradient(weight, all.bias, p->x, p->x_stride, p->dy, weight->shape[0], p->rows);
+    weight_gradient<T>(weight, all.bias, p->x, p->x_stride, p->dy, weight->shape[0], p->rows);
   all.last = nullptr;
 }
 
@@ -85,11 +85,11 @@ void flush(Node<T>* weight) {
 template <class T>
 Leaf<T>* note_use(Tape<T>& tape, Node<T>* weight, Node<T>* bias) {
   if (!weight->parameter) return nullptr;
-  if (!weight->reused && weight->tape == &tape) {
-    weight->reused = new (tape.template allocate<Waiting<T>>(1)) Waiting<T>{bias};
-    tape.record([weight] { flush(weight); });
-  }
   auto* leaf = static_cast<Leaf<T>*>(weight);
+  if (!leaf->waiting && weight->tape == &tape) {
+    leaf->waiting = new (tape.template allocate<Waiting<T>>(1)) Waiting<T>{bias};
+    tape.record([leaf] { flush(leaf); });
+  }
   ++leaf->uses;
   return leaf;
 }
@@ -168,7 +168,7 @@ Variable<T> affine(const char* op, const Variable<T>* sum_in, const Variable<T>&
   if (!y->requires_grad) return tape.handle(y);
 
   const bool later = leaf && weight->tape == &tape && rows <= deferred_rows &&
-                     static_cast<Waiting<T>*>(weight->reused)->bias == bias && y->contiguous();
+                     static_cast<Waiting<T>*>(leaf->waiting)->bias == bias && y->contiguous();
   // The adjoint of a sum that y was computed over is y's own.
   Node<T>* add_to = sum && !in_place && sum->requires_grad ? sum : nullptr;
   tape.record([x, weight, bias, add_to, y, later] {
@@ -186,7 +186,7 @@ Variable<T> affine(const char* op, const Variable<T>* sum_in, const Variable<T>&
            dx.data, dx.row_stride);
     }
     if (later) {
-      defer(weight, x->value, x->row_stride, dy, rows);
+      defer(static_cast<Leaf<T>*>(weight), x->value, x->row_stride, dy, rows);
     } else {
       weight_gradient(weight, bias, x->value, x->row_stride, dy, y->row_stride, rows);
     }

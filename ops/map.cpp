@@ -45,15 +45,11 @@ struct MapRecord : Record {
 template <class T>
 using ScalarCopies = T[max_map_inputs][map_scalar_copies];
 
-// Small operations are a few instructions each, so the two most common numbers of operands are compiled for
-// themselves: N is the number when known, with one output, or 0.
+// Small operations are a few instructions each, so the most common numbers of operands and outputs are compiled for
+// themselves: N of them, or 0 for any number.
 template <int N>
 constexpr int known(int count) {
   return N ? N : count;
-}
-template <int N>
-constexpr int known_outputs(int count) {
-  return N ? 1 : count;
 }
 
 // Everything of a call that forward and backward share. Scalars are copied into `copies`.
@@ -76,12 +72,12 @@ UNROLL_INLINE void fill_call(MapCall<T>& call, const Input<T>* inputs, int count
   }
 }
 
-template <class T, int N>
+template <class T, int N, int Outputs>
 void backward(Record* record) {
   MapRecord<T>& m = *static_cast<MapRecord<T>*>(record);
   MapCall<T> call;
   bool any = false;
-  for (int k = 0; k < known_outputs<N>(m.outputs); ++k) any |= (call.d_out[k] = m.output()[k]->arrived()) != nullptr;
+  for (int k = 0; k < known<Outputs>(m.outputs); ++k) any |= (call.d_out[k] = m.output()[k]->arrived()) != nullptr;
   if (!any) return;
   ScalarCopies<T> copies;
   const Input<T>* inputs = m.input();
@@ -111,11 +107,11 @@ template <class T>
                    " do not fit; expected one shape for all, vectors of its last dimension, or scalars ()");
 }
 
-template <int N, class T>
+template <int N, int Outputs, class T>
 void run_map(const char* name, const MapKernels<T>& kernels, const void* functor, std::size_t functor_bytes,
              const Variable<T>* operands, int count, Variable<T>* outputs, int output_count) {
   const int input_count = known<N>(count);
-  output_count = known_outputs<N>(output_count);
+  output_count = known<Outputs>(output_count);
 
   Input<T> inputs[max_map_inputs];
   bool requires_grad = false, alike = true;
@@ -167,7 +163,7 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
   const auto in = static_cast<std::size_t>(input_count), outs = static_cast<std::size_t>(output_count);
   const std::size_t bytes = sizeof(MapRecord<T>) + in * sizeof(Input<T>) + outs * sizeof(Node<T>*) + functor_bytes;
   auto* m = new (tape.template allocate<std::byte>(static_cast<Index>(bytes))) MapRecord<T>;
-  m->backward = &backward<T, N>;
+  m->backward = &backward<T, N, Outputs>;
   m->kernel = kernels.backward;
   m->inputs = static_cast<std::uint8_t>(input_count);
   m->outputs = static_cast<std::uint8_t>(output_count);
@@ -189,10 +185,12 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
 template <class T>
 void map_on_tape(const char* name, const MapKernels<T>& kernels, const void* functor, std::size_t functor_bytes,
                  const Variable<T>* inputs, int input_count, Variable<T>* outputs, int output_count) {
-  const auto run = output_count > 1   ? run_map<0, T>
-                   : input_count == 1 ? run_map<1, T>
-                   : input_count == 2 ? run_map<2, T>
-                                      : run_map<0, T>;
+  constexpr auto any = run_map<0, 0, T>;
+  const auto run = output_count == 1                       ? (input_count == 1   ? run_map<1, 1, T>
+                                                              : input_count == 2 ? run_map<2, 1, T>
+                                                                                 : any)
+                   : output_count == 2 && input_count == 5 ? run_map<5, 2, T>  // an LSTM's gates and state
+                                                           : any;
   run(name, kernels, functor, functor_bytes, inputs, input_count, outputs, output_count);
 }
 
