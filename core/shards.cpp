@@ -23,7 +23,7 @@ struct Shards<T>::Impl {
   std::mutex mutex;
   std::condition_variable begin, end;
   std::uint64_t round = 0;
-  int running = 0;
+  int running = 0, used = 0;  // in this round: threads that have not finished, shards that have work
   bool stop = false;
 
   void run_shard(int shard) {
@@ -44,6 +44,7 @@ struct Shards<T>::Impl {
         begin.wait(lock, [&] { return stop || round != done; });
         if (stop) return;
         done = round;
+        if (shard >= used) continue;
       }
       run_shard(shard);
       const std::scoped_lock lock(mutex);
@@ -88,28 +89,45 @@ Tape<T>& Shards<T>::tape(int shard) {
 
 template <class T>
 void Shards<T>::run(const std::function<void(Tape<T>&, int)>& work) {
+  run_first(count(), work);
+}
+
+template <class T>
+void Shards<T>::run_first(int used, const std::function<void(Tape<T>&, int)>& work) {
   Impl& impl = *impl_;
-  {
+  impl.work = &work;  // threads read it in a round that they take part in
+  if (used > 1) {
     const std::scoped_lock lock(impl.mutex);
-    impl.work = &work;
-    impl.running = count() - 1;
+    impl.running = used - 1;
+    impl.used = used;
     ++impl.round;
   }
-  impl.begin.notify_all();
+  if (used > 1) impl.begin.notify_all();
   // Small products side by side beat products on several threads; the other threads start with one by themselves.
   const int before = count() > 1 ? set_blas_threads(1) : 0;
   impl.run_shard(0);
   if (before > 0) set_blas_threads(before);
-  std::unique_lock lock(impl.mutex);
-  impl.end.wait(lock, [&] { return impl.running == 0; });
-  for (const std::exception_ptr& error : impl.errors)
-    if (error) std::rethrow_exception(error);
+  if (used > 1) {
+    std::unique_lock lock(impl.mutex);
+    impl.end.wait(lock, [&] { return impl.running == 0; });
+  }
+  for (int k = 0; k < used; ++k)
+    if (const std::exception_ptr& error = impl.errors[static_cast<std::size_t>(k)]) std::rethrow_exception(error);
 }
 
 template <class T>
 double Shards<T>::step(const Shard& shard) {
-  std::vector<double> losses(static_cast<std::size_t>(count()));
-  run([&](Tape<T>& tape, int k) {
+  return step(shard, count());
+}
+
+template <class T>
+double Shards<T>::step(const Shard& shard, int used) {
+  if (used < 1 || used > count())
+    throw ValueError("[Shards] step on " + std::to_string(used) + " of " + std::to_string(count()) +
+                     " shards; expected 1 to all of them");
+  std::vector<double> losses(static_cast<std::size_t>(used));
+  tape(0).keep_gradients(used > 1);
+  run_first(used, [&](Tape<T>& tape, int k) {
     const Recording<T> recording(tape);
     tape.forget_kept_gradients();
     const Variable<T> loss = shard(tape, k);
@@ -117,7 +135,7 @@ double Shards<T>::step(const Shard& shard) {
     tape.backward(loss);
     losses[static_cast<std::size_t>(k)] = static_cast<double>(loss.item());
   });
-  for (Tape<T>& tape : impl_->tapes) tape.hand_over_gradients();
+  for (int k = 0; k < used; ++k) tape(k).hand_over_gradients();
   return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "unroll/core/tape.hpp"
+#include "unroll/core/threads.hpp"
 
 namespace unroll {
 
@@ -19,15 +20,17 @@ namespace unroll {
 ///     adam.step();
 ///
 /// Every shard keeps the gradients of its parameters to itself; they are added in the order of the shards, so that the
-/// result does not depend on which finishes first: the same bits for the same number of shards. Divide by what the whole
-/// batch counts (the `denominator` of the losses), and several shards equal one up to rounding.
+/// result does not depend on which finishes first: the same bits for the same number of shards. Divide by what the
+/// whole batch counts (the `denominator` of the losses), and several shards equal one up to rounding.
 ///
 /// Threads are started once. Shard 0 runs on the calling thread. Matrix products run on one thread each meanwhile.
 template <class T = float>
 class Shards {
  public:
-  /// `count` shards; the generator of shard k's tape starts from `seed` and k. Throws ValueError on a count below 1.
-  explicit Shards(int count, std::uint64_t seed = 0);
+  /// `count` shards, by default as many as `get_num_threads()` says; the generator of shard k's tape starts from `seed`
+  /// and k. Results depend on the count: give one where they must be the same on another machine. Throws ValueError on
+  /// a count below 1.
+  explicit Shards(int count = get_num_threads(), std::uint64_t seed = 0);
   ~Shards();
   Shards(const Shards&) = delete;
   Shards& operator=(const Shards&) = delete;
@@ -36,17 +39,23 @@ class Shards {
   /// The tape of a shard; for its generator.
   Tape<T>& tape(int shard);
 
-  /// What a shard does: records its part and returns its loss, a scalar, or an undefined Variable when it has nothing to
-  /// do. It may copy values out (a carried state) before it returns.
+  /// What a shard does: records its part and returns its loss, a scalar, or an undefined Variable when it has nothing
+  /// to do. It may copy values out (a carried state) before it returns.
   using Shard = std::function<Variable<T>(Tape<T>&, int shard)>;
-  /// Runs every shard in a Recording, back-propagates each loss, and adds the gradients up. Returns the sum of the losses
-  /// in the order of the shards. When shards throw, all are awaited, no gradient is added, and the first exception in
-  /// that order reaches the caller.
+  /// Runs every shard in a Recording, back-propagates each loss, and adds the gradients up. Returns the sum of the
+  /// losses in the order of the shards. When shards throw, all are awaited, no gradient is added, and the first
+  /// exception in that order reaches the caller.
   double step(const Shard& shard);
+  /// Runs the first `used` shards alone, for a batch that has no work for the others. One of them runs as if there were
+  /// no threads: nobody is woken and gradients are not copied, which a small step would notice. Throws ValueError
+  /// unless 1 <= used <= count().
+  double step(const Shard& shard, int used);
   /// Runs `work(tape, shard)` for every shard without a scope: for evaluations.
   void run(const std::function<void(Tape<T>&, int shard)>& work);
 
  private:
+  void run_first(int used, const std::function<void(Tape<T>&, int shard)>& work);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

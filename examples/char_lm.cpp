@@ -22,14 +22,15 @@
 //     tinyshakespeare, --hidden 384 --batch 32
 //       --lr 4e-3 --dropout 0.4 --epochs 6          1.47 (3-gram 2.04, 5-gram 1.56)   5.4 min
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <thread>
 
 #include "common/char_task.hpp"
 #include "common/plot.hpp"
 #include "common/program.hpp"
 #include "common/streams.hpp"
+#include "unroll/core/threads.hpp"
 #include "unroll/data/parameter_file.hpp"
 #include "unroll/nn/carry.hpp"
 #include "unroll/nn/embedding.hpp"
@@ -51,7 +52,7 @@ struct Options {
   Index layers = 1, hidden = 256, embed = 64, batch = 16, steps = 64, epochs = 12, patience = 5, save_every = 500;
   double lr = 6e-3, dropout = 0.5, clip = 1;
   SampleOptions sample;
-  int threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
+  int threads = std::min(get_num_threads(), 4);
   bool resume = false;
   Index symbols = 0;  // of the text, once it is read
 

@@ -1,15 +1,16 @@
 #include "common/training.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <thread>
 
 #include "common/plot.hpp"
+#include "unroll/core/threads.hpp"
 #include "unroll/optim/schedule.hpp"
 
 namespace unroll::examples {
 
 TrainingOptions::TrainingOptions()
-    : threads(static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 4u))) {}
+    : threads(std::min(get_num_threads(), 4)) {}
 
 void add_training_options(CLI::App& app, TrainingOptions& o, const char* plot, bool cells) {
   if (cells)
