@@ -23,10 +23,10 @@ constexpr double multithread_work(Backend backend) { return backend == Backend::
 /// peak is 117. The plain loops are never faster than a BLAS (8 x 8 x 8: 100 ns against 140).
 template <class T>
 Backend choose(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, double work) {
-  // One row, and a matrix that lies in the first cache: our own loop over its rows. Microseconds of it : OpenBLAS :
-  // oneDNN for k x n = 32 x 128: 0.13 : 0.16 : 0.23; 128 x 32: 0.14 : 0.26 : 0.30; 128 x 64: 0.31 : 0.54 : 0.66. Within
-  // a time loop it gains nothing from 128 x 128 on.
-  if (m == 1 && transpose_b == Trans::no && work <= 8192) return Backend::row;
+  // One row, and a matrix that lies in the second cache: our own loop over its rows. Microseconds of it : OpenBLAS :
+  // oneDNN for k x n = 32 x 128: 0.13 : 0.16 : 0.23; 128 x 32: 0.14 : 0.26 : 0.30; 128 x 128: 0.58 : 0.71 : 0.84;
+  // 128 x 512: 2.3 : 2.6 : 2.9; 512 x 128: 2.2 : 2.4 : 2.5.
+  if (m == 1 && transpose_b == Trans::no && work <= 131072) return Backend::row;
   if (!std::is_same_v<T, float> || !gemm_has_dnnl()) return gemm_has_cblas() ? Backend::cblas : Backend::plain;
   // Asking oneDNN costs 0.3 us, more than all of a tiny product (8 x 8 x 8: 100 ns against 400).
   if (!gemm_has_cblas()) return work <= 512 ? Backend::plain : Backend::dnnl;

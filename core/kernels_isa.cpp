@@ -10,6 +10,8 @@ namespace {
 
 using Index = std::int64_t;
 
+#define UNROLL_INLINE_LAMBDA __attribute__((always_inline))
+
 template <class T>
 void add_into(T* y, const T* x, Index n) {
   for (Index i = 0; i < n; ++i) y[i] += x[i];
@@ -67,7 +69,7 @@ struct Four {
   }
   UNROLL_INLINE void store(T* to) const { __builtin_memcpy(to, &v, sizeof v); }
   template <int a, int b, int c, int d>
-  static UNROLL_INLINE Four pick(Four x, Four y) {
+  static UNROLL_INLINE Four pick(const Four& x, const Four& y) {
     return {__builtin_shufflevector(x.v, y.v, a, b, c, d)};
   }
 };
@@ -195,40 +197,54 @@ double dot(const T* x, const T* y, Index n) {
   return accumulate<true>(x, y, n);
 }
 
+// f(0), f(1), ... f(n - 1), written out: sums in an array stay in registers only when no loop runs over them.
+template <int n, class F>
+UNROLL_INLINE void each_of(F f) {
+  if constexpr (n > 0) {
+    each_of<n - 1>(f);
+    f(n - 1);
+  }
+}
+
 // `width` lanes of the columns of one row times a matrix; `steps` rows of it at a time, with sums of their own, so that
 // there are enough sums for the processor never to wait for one.
-template <int width, int steps, class T>
+template <int width, int steps, bool tail, class T>
 UNROLL_INLINE void product_strip(Index k, T alpha, const T* x, Index x_step, const T* w, Index w_stride, T beta, T* y,
-                                 int cols) {
+                                 [[maybe_unused]] int cols) {
   using L = Lane<T, native_arch>;
-  const bool tail = cols < width * L::size;  // only with width 1
-  const auto load = [&](const T* from, int v) { return tail ? L::load(from, cols) : L::load(from + v * L::size); };
-  L sum[steps][width];
-  for (int u = 0; u < steps; ++u)
-    for (int v = 0; v < width; ++v) sum[u][v] = L(0);
-  Index p = 0;
-  for (; p + steps <= k; p += steps, w += steps * w_stride) {
-    for (int u = 0; u < steps; ++u) {
-      const L a(x[(p + u) * x_step]);
-      for (int v = 0; v < width; ++v) sum[u][v] = mul_add(a, load(w + u * w_stride, v), sum[u][v]);
+  static_assert(!tail || width == 1);
+  const auto load = [&](const T* from, int v) UNROLL_INLINE_LAMBDA {
+    if constexpr (tail) {
+      return L::load(from, cols);
+    } else {
+      return L::load(from + v * L::size);
     }
-  }
+  };
+  L sum[steps * width];
+  each_of<steps * width>([&](int i) UNROLL_INLINE_LAMBDA { sum[i] = L(0); });
+  Index p = 0;
+  for (; p + steps <= k; p += steps, w += steps * w_stride)
+    each_of<steps>([&](int u) UNROLL_INLINE_LAMBDA {
+      const L a(x[(p + u) * x_step]);
+      each_of<width>([&](int v) UNROLL_INLINE_LAMBDA {
+        L& s = sum[u * width + v];
+        s = mul_add(a, load(w + u * w_stride, v), s);
+      });
+    });
   for (; p < k; ++p, w += w_stride) {
     const L a(x[p * x_step]);
-    for (int v = 0; v < width; ++v) sum[0][v] = mul_add(a, load(w, v), sum[0][v]);
+    each_of<width>([&](int v) UNROLL_INLINE_LAMBDA { sum[v] = mul_add(a, load(w, v), sum[v]); });
   }
-  for (int u = 1; u < steps; ++u)
-    for (int v = 0; v < width; ++v) sum[0][v] += sum[u][v];
-  for (int v = 0; v < width; ++v) {
-    T* to = y + v * L::size;
-    L result = alpha * sum[0][v];
+  each_of<(steps - 1) * width>([&](int i) UNROLL_INLINE_LAMBDA { sum[i % width] += sum[width + i]; });
+  each_of<width>([&](int v) UNROLL_INLINE_LAMBDA {
+    L result = alpha * sum[v];
     if (beta != T(0)) result += beta * load(y, v);
-    if (tail) {
-      result.store(to, cols);
+    if constexpr (tail) {
+      result.store(y, cols);
     } else {
-      result.store(to);
+      result.store(y + v * L::size);
     }
-  }
+  });
 }
 
 template <class T>
@@ -236,14 +252,14 @@ void row_times_matrix(Index k, Index n, T alpha, const T* x, Index x_step, const
   constexpr int size = Lane<T, native_arch>::size;
   const auto strips = [&]<int width, int steps>(Index& j) {
     for (; j + width * size <= n; j += width * size)
-      product_strip<width, steps>(k, alpha, x, x_step, w + j, w_stride, beta, y + j, width * size);
+      product_strip<width, steps, false>(k, alpha, x, x_step, w + j, w_stride, beta, y + j, width * size);
   };
   Index j = 0;
   strips.template operator()<8, 1>(j);
   strips.template operator()<4, 2>(j);
   strips.template operator()<2, 4>(j);
   strips.template operator()<1, 8>(j);
-  if (j < n) product_strip<1, 8>(k, alpha, x, x_step, w + j, w_stride, beta, y + j, static_cast<int>(n - j));
+  if (j < n) product_strip<1, 8, true>(k, alpha, x, x_step, w + j, w_stride, beta, y + j, static_cast<int>(n - j));
 }
 
 template <class T>

@@ -22,7 +22,7 @@ constexpr Index deferred_rows = 16;
 // Products with W^T run faster from a transposed copy of W: 1.1 to 1.3 times for 16 to 64 rows and 512 to 2048
 // outputs, 1.6 to 2.6 times for one row of a small W; for one row of a W above this many elements they do not. Copying
 // costs what one to four steps gain.
-constexpr Index transposed_for_one_row = 65536;
+constexpr Index transposed_for_one_row = 131072;
 
 // The products with one weight whose part of its gradient waits.
 template <class T>
