@@ -14,6 +14,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <numbers>
 
 #include "common/program.hpp"
@@ -29,6 +30,7 @@
 #include "unroll/optim/adam.hpp"
 #include "unroll/optim/clip.hpp"
 #include "unroll/optim/gradient_watch.hpp"
+#include "unroll/optim/metrics_file.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;
@@ -73,26 +75,28 @@ struct Reverser {
 };
 
 /// Where the decoder looks while it says `source` backwards: a row each symbol it says.
-nlohmann::json attention_of(const Reverser& model, Tape<float>& tape, const std::vector<Index>& source) {
+MetricsLine attention_of(const Reverser& model, Tape<float>& tape, const std::vector<Index>& source) {
   const Evaluation scope(tape);
   const auto memory = model.read({source});
-  nlohmann::json line = {{"attention", nlohmann::json::array()}};
-  for (const Index digit : source) line["inputs"].push_back(std::to_string(digit));
+  nlohmann::json inputs, outputs, attention = nlohmann::json::array();
+  for (const Index digit : source) inputs.push_back(std::to_string(digit));
   auto state = model.decoder.start(1);
   Index previous = kBegin;
-  while (previous != kEnd && line["attention"].size() < 2 * source.size()) {
+  while (previous != kEnd && attention.size() < 2 * source.size()) {
     const auto [logits, next, attended] = model.decoder.step(state, {&previous, 1}, memory, {});
-    line["attention"].push_back(attended.weights.to_vector());
+    attention.push_back(attended.weights.to_vector());
     state = next;
     previous = argmax(logits);
-    line["outputs"].push_back(previous == kEnd ? "end" : std::to_string(previous));
+    outputs.push_back(previous == kEnd ? "end" : std::to_string(previous));
   }
-  return line;
+  return {{"attention", JsonText{attention.dump()}},
+          {"inputs", JsonText{inputs.dump()}},
+          {"outputs", JsonText{outputs.dump()}}};
 }
 
 /// How the norm of dE/ds_t falls with the distance from the last of 60 steps, whose output is the loss.
 template <class Cell>
-nlohmann::json flow_of(const char* name) {
+MetricsLine flow_of(const char* name) {
   constexpr Index steps = 60, batch = 8, inputs = 4;
   Rng rng(5);
   const Rnn<Cell> layer(inputs, 32, rng);
@@ -104,7 +108,7 @@ nlohmann::json flow_of(const char* name) {
         return input(x, Shape{steps, batch, inputs});
       },
       [](Index t, const auto& y) { return t == steps - 1 ? sum(y) : Variable<double>(); });
-  return {{"name", name}, {"gradient_norms", flow.norms}};
+  return {{"name", std::string(name)}, {"gradient_norms", JsonText{nlohmann::json(flow.norms).dump()}}};
 }
 
 /// The tape of two steps of a cell, in Graphviz' language.
@@ -119,7 +123,7 @@ std::string small_graph() {
   return watch.dot();
 }
 
-void train(Reverser& model, Tape<float>& tape, MetricsLog& metrics, Rng& rng) {
+void train(Reverser& model, Tape<float>& tape, MetricsFile& metrics, Rng& rng) {
   constexpr Index steps = 900, every = 10;
   const Batch held_out(64, rng);
   Adam<float> adam(parameters(model), {.lr = 4e-3});
@@ -128,21 +132,23 @@ void train(Reverser& model, Tape<float>& tape, MetricsLog& metrics, Rng& rng) {
     adam.set_lr(4e-3 * std::min(1.0, static_cast<double>(step) / 50) *
                 (1 + std::cos(std::numbers::pi * static_cast<double>(step) / steps)) / 2);
     const Batch batch(32, rng);
-    nlohmann::json line = {{"step", step}, {"lr", adam.lr()}};
+    MetricsLine line = {{"step", step}, {"lr", adam.lr()}};
+    double train_loss = 0;
     {
       const Recording scope(tape);
       const auto loss = model.loss(batch);
       tape.backward(loss);
       for (const GradientWarning& warning : watch.look()) print("%s", warning.text.c_str());
-      line["grad_norm"] = clip_grad_norm(adam, 1.0);
-      line["train_loss"] = loss.item();
+      line.emplace_back("grad_norm", clip_grad_norm(adam, 1.0));
+      train_loss = static_cast<double>(loss.item());
+      line.emplace_back("train_loss", train_loss);
       adam.step();
     }
     if (step % 50 == 0) {
       const Evaluation scope(tape);
-      line["val_loss"] = model.loss(held_out).item();
-      print("step %d: training %.3f, validation %.3f nats a symbol", static_cast<int>(step),
-            line["train_loss"].get<double>(), line["val_loss"].get<double>());
+      const auto val_loss = static_cast<double>(model.loss(held_out).item());
+      line.emplace_back("val_loss", val_loss);
+      print("step %d: training %.3f, validation %.3f nats a symbol", static_cast<int>(step), train_loss, val_loss);
     }
     if (step % every == 0) metrics.write(line);
   }
@@ -161,10 +167,10 @@ int main(int argc, char** argv) {
     print("%s", summary(model, [&] { model.loss(batch); }).c_str());
 
     Tape<float> tape;
-    MetricsLog metrics(file("run.jsonl"));
+    MetricsFile metrics(file("run.jsonl"));
     train(model, tape, metrics, rng);
     metrics.write(attention_of(model, tape, {3, 1, 4, 1, 5, 9, 2, 6}));
-    MetricsLog flow(file("flow.jsonl"));
+    MetricsFile flow(file("flow.jsonl"));
     flow.write(flow_of<RNNCell<double>>("RNN"));
     flow.write(flow_of<GRUCell<double>>("GRU"));
     flow.write(flow_of<LSTMCell<double>>("LSTM"));

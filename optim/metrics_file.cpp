@@ -41,6 +41,7 @@ std::string value_text(const Value& value, bool csv) {
     return std::isfinite(*x) ? detail::hyper_parameter_text(*x) : csv ? "" : "null";
   if (const Index* n = std::get_if<Index>(&value)) return std::to_string(*n);
   if (const bool* yes = std::get_if<bool>(&value)) return *yes ? "true" : "false";
+  if (const JsonText* json = std::get_if<JsonText>(&value)) return csv ? quoted(json->text, true) : json->text;
   return quoted(std::get<std::string>(value), csv);
 }
 

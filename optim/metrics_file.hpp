@@ -11,8 +11,14 @@
 
 namespace unroll {
 
+/// A value that is JSON text already: a list, a table. `{"confusion", JsonText{"[[9,1],[0,10]]"}}`. Not looked at; in
+/// a CSV table a text in quotes.
+struct JsonText {
+  std::string text;
+};
+
 /// Figures of one moment, in the order in which they are to stand.
-using MetricsLine = std::vector<std::pair<std::string, std::variant<double, Index, bool, std::string>>>;
+using MetricsLine = std::vector<std::pair<std::string, std::variant<double, Index, bool, std::string, JsonText>>>;
 
 /// JSON lines, one object a line, or a CSV table when the name ends in ".csv". Each line is in the file as soon as it
 /// is written.

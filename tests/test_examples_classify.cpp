@@ -31,7 +31,8 @@ TEST_CASE("a task encodes by what training shows") {
   CHECK(task.train[0].label == 1);
   CHECK(task.train[0].steps == 3);
   CHECK(task.test[0].ids == std::vector<Index>{2, task.vocabulary.unknown()});
-  CHECK(batches_of(task.train, 1, std::vector<Index>{1, 0})[0][0] == &task.train[1]);
+  CHECK(batches_of(task.train, 1)[1][0] == &task.train[1]);
+  CHECK(batch_of(task.train, std::vector<Index>{1, 0})[0] == &task.train[1]);
 }
 
 TEST_CASE("series are scaled by training's mean and deviation, what is missing is the mean") {
@@ -39,6 +40,27 @@ TEST_CASE("series are scaled by training's mean and deviation, what is missing i
   const LabelledTask task(train, {}, train, {"a", "b"}, false);
   CHECK(task.train[0].values == std::vector<float>{-1, 0, 1, 0});
   CHECK(task.train[1].values == std::vector<float>{0, 0});
+}
+
+TEST_CASE("an encoding comes back from its settings") {
+  const LabelledItems series{2, {{"a", {}, 2, {1, 5, 3, 5}, "s:1"}, {"b", {}, 1, {NAN, 5}, "s:2"}}};
+  const auto ratings = texts({{"10", "gut, \u00e4rger"}, {"20.5", "schlecht"}});
+  for (const Encoding& encoding : {Encoding(series, {"a", "b"}, false), Encoding(ratings, {}, true)}) {
+    const LabelledItems& items = encoding.rates() ? ratings : series;
+    const Encoding again(nlohmann::json::parse(encoding.settings().dump()), "f");
+    const auto before = encoding.encode(items), after = again.encode(items);
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      CHECK(after[i].ids == before[i].ids);
+      CHECK(after[i].values == before[i].values);
+      CHECK(after[i].label == before[i].label);
+      CHECK(after[i].rating == before[i].rating);
+    }
+  }
+  auto settings = Encoding(series, {"a", "b"}, false).settings();
+  settings["mean"] = {1.0};
+  CHECK_THROWS_AS(Encoding(settings, "f"), DataError);
+  settings.erase("mean");
+  CHECK_THROWS_AS(Encoding(settings, "f"), DataError);
 }
 
 TEST_CASE("ratings are scaled, errors are in their own unit") {

@@ -165,6 +165,13 @@ TEST_CASE("metrics as JSON lines and as a table") {
   CHECK(text.find("\"val_loss\":0.5,\"best\":false,\"lr\":") != std::string::npos);
   CHECK(text.find("\"mine\":\"a \\\"b\\\"\"}\n") != std::string::npos);
 
+  {
+    MetricsFile lists(folder.file("list.jsonl")), list_table(folder.file("list.csv"), {"a", "b"});
+    const MetricsLine line = {{"a", JsonText{R"([[1,2],["x"]])"}}, {"b", Index{3}}};
+    lists.write(line), list_table.write(line);
+    CHECK(file_bytes(folder.file("list.jsonl")) == "{\"a\":[[1,2],[\"x\"]],\"b\":3}\n");
+    CHECK(file_bytes(folder.file("list.csv")) == "a,b\n\"[[1,2],[\"\"x\"\"]]\",3\n");
+  }
   MetricsFile again(folder.file("m.csv"), {"a", "b"});
   again.write({{"a", NAN}, {"b", true}});
   CHECK(file_bytes(folder.file("m.csv")) == "a,b\n,true\n");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <utility>
 
@@ -143,57 +144,57 @@ std::vector<double> ridge_ratings(const LabelledTask& task) {
 
 Report::Report(std::span<const LabelledTask> tasks) : tasks_(tasks), confusion_(tasks.front().classes) {}
 
-nlohmann::json Report::add(std::span<const double> guesses) {
+MetricsLine Report::add(std::span<const double> guesses) {
   const LabelledTask& task = tasks_[figures_.size()];
+  const bool baseline = task.features == 0 && !task.train.empty();
   const double error = error_of(task, task.test, guesses);
-  nlohmann::json line;
-  if (!task.classes.empty()) {
-    line["accuracy"] = 1 - error;
+  auto& line = figures_.emplace_back();
+  if (!task.rates()) {
+    line.emplace_back("accuracy", 1 - error);
     std::string beside;
-    if (task.features == 0) {
-      line["naive_bayes"] = naive_bayes_accuracy(task);
-      beside = examples::text("; naive Bayes of pairs of characters %.2f %%", 100 * line["naive_bayes"].get<double>());
+    if (baseline) {
+      line.emplace_back("naive_bayes", naive_bayes_accuracy(task));
+      beside = examples::text("; naive Bayes of pairs of characters %.2f %%", 100 * line.back().second);
     }
     print("accuracy %.2f %%%s", 100 * (1 - error), beside.c_str());
     for (std::size_t i = 0; i < guesses.size(); ++i) confusion_.add(task.test[i].label, static_cast<Index>(guesses[i]));
   } else {
     std::vector<double> truths;
     for (const auto& item : task.test) truths.push_back(static_cast<double>(item.rating));
-    const auto one = [&](const char* name, const char* key, std::span<const double> ratings) {
-      line[key + std::string("rmse")] = error_of(task, task.test, ratings);
-      line[key + std::string("rank_correlation")] = spearman(truths, ratings);
-      print("%s: root mean square error %.3f, rank correlation %.3f", name, error_of(task, task.test, ratings),
-            spearman(truths, ratings));
+    const auto one = [&](const char* name, const std::string& key, std::span<const double> ratings) {
+      const double rmse = error_of(task, task.test, ratings), rank = spearman(truths, ratings);
+      line.emplace_back(key + "rmse", rmse), line.emplace_back(key + "rank_correlation", rank);
+      print("%s: root mean square error %.3f, rank correlation %.3f", name, rmse, rank);
     };
     one("this model", "", guesses);
-    if (task.features == 0) one("ridge regression over words", "ridge_", ridge_ratings(task));
+    if (baseline) one("ridge regression over words", "ridge_", ridge_ratings(task));
     one("always the mean", "mean_", std::vector<double>(truths.size(), 0.0));
     const auto in_own_unit = [&](double x) { return task.rating_mean + task.rating_deviation * x; };
     for (std::size_t i = 0; i < guesses.size(); ++i)
       truths_.push_back(in_own_unit(truths[i])), ratings_.push_back(in_own_unit(guesses[i]));
   }
-  figures_.push_back(line);
-  return line;
+  return MetricsLine(line.begin(), line.end());
 }
 
-nlohmann::json Report::finish(const std::string& plot) const {
-  nlohmann::json means = nlohmann::json::object();
-  for (const auto& line : figures_)
-    for (const auto& [key, value] : line.items())
-      means[key] = means.value(key, 0.0) + value.get<double>() / static_cast<double>(figures_.size());
+MetricsLine Report::finish(const std::string& plot) const {
+  MetricsLine means;
+  std::string summary;
+  for (std::size_t k = 0; k < figures_.front().size(); ++k) {
+    double mean = 0;
+    for (const auto& line : figures_) mean += line[k].second / static_cast<double>(figures_.size());
+    means.emplace_back(figures_.front()[k].first, mean);
+    summary += (k == 0 ? "" : ", ") + means.back().first + examples::text(" %.4f", mean);
+  }
   const bool classes = !confusion_.classes.empty();
   if (classes) print("\n%s\n", confusion_.text().c_str());
-  std::string summary;
-  for (const auto& [key, value] : means.items())
-    summary += (summary.empty() ? "" : ", ") + key + examples::text(" %.4f", value.get<double>());
   if (figures_.size() > 1) print("mean of %zu: %s", figures_.size(), summary.c_str());
   if (classes) {  // for unroll-plot
     const std::size_t n = confusion_.classes.size();
-    means["classes"] = confusion_.classes;
-    for (std::size_t row = 0; row < n; ++row)
-      means["confusion"].push_back(
-          std::vector<Index>(confusion_.counts.begin() + static_cast<std::ptrdiff_t>(row * n),
-                             confusion_.counts.begin() + static_cast<std::ptrdiff_t>((row + 1) * n)));
+    nlohmann::json rows;
+    for (auto row = confusion_.counts.begin(); row != confusion_.counts.end(); row += static_cast<std::ptrdiff_t>(n))
+      rows.push_back(std::vector<Index>(row, row + static_cast<std::ptrdiff_t>(n)));
+    means.emplace_back("classes", JsonText{nlohmann::json(confusion_.classes).dump()});
+    means.emplace_back("confusion", JsonText{rows.dump()});
   }
   if (plot.empty()) return means;
   if (classes) {

@@ -3,7 +3,6 @@
 /// What a classifier's or a rating model's guesses are worth, and what simpler models reach.
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "common/labelled_items.hpp"
 #include "unroll/core/tape.hpp"
 #include "unroll/data/confusion_matrix.hpp"
+#include "unroll/optim/metrics_file.hpp"
 
 namespace unroll::examples {
 
@@ -48,14 +48,15 @@ class Report {
  public:
   /// Several tasks: figures are means over them.
   explicit Report(std::span<const LabelledTask> tasks);
-  /// Prints what `guesses` for the next task's test items are worth, beside the baselines; the same as figures.
-  nlohmann::json add(std::span<const double> guesses);
+  /// Prints what `guesses` for the next task's test items are worth, beside the baselines where there is something to
+  /// learn from; the same as figures.
+  MetricsLine add(std::span<const double> guesses);
   /// Prints the summary, and draws the confusions or ratings into `plot` if it has a name; the means of the figures.
-  nlohmann::json finish(const std::string& plot) const;
+  MetricsLine finish(const std::string& plot) const;
 
  private:
   std::span<const LabelledTask> tasks_;
-  std::vector<nlohmann::json> figures_;
+  std::vector<std::vector<std::pair<std::string, double>>> figures_;
   ConfusionMatrix confusion_;
   std::vector<double> truths_, ratings_;
 };

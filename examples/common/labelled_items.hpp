@@ -3,6 +3,8 @@
 /// What a classifier or a rating model learns from: texts or series with labels, and their numbers.
 
 #include <CLI/CLI.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -55,33 +57,48 @@ std::vector<std::vector<float>> values_of(const Batch& batch, double noise, Rng&
 std::vector<Index> labels_of(const Batch& batch);
 std::vector<float> ratings_of(const Batch& batch);
 
-/// The items in batches of `size`, the last one smaller; with `order` (a permutation) in that order.
-std::vector<Batch> batches_of(std::span<const EncodedItem> items, Index size, std::span<const Index> order = {});
+/// The items in batches of `size`, the last one smaller.
+std::vector<Batch> batches_of(std::span<const EncodedItem> items, Index size);
+/// Those of these numbers.
+Batch batch_of(std::span<const EncodedItem> items, std::span<const Index> numbers);
 
-/// A batch in `count` shares of about equal numbers of steps, some of which may be empty.
-std::vector<Batch> shares_of(const Batch& batch, int count);
-
-/// A task: items to learn from, to choose by (may be none) and to be judged by, encoded by what training shows.
-struct LabelledTask {
+/// How items become numbers: what training has shown.
+class Encoding {
+ public:
   /// `classes` sorted, or with `rate` none: labels are numbers then. Throws DataError, with file and line, for a label
-  /// that is no class or no number, another number of features than in training, texts among series, and when there is
-  /// nothing in training or test, only one class, or one rating.
-  LabelledTask(const LabelledItems& train, const LabelledItems& dev, const LabelledItems& test,
-               std::vector<std::string> classes, bool rate);
+  /// that is no number, and when there is nothing in training, only one class, or one rating.
+  Encoding(const LabelledItems& train, std::vector<std::string> classes, bool rate);
+  /// That of a model's file. Throws DataError for settings that are none.
+  Encoding(const nlohmann::json& settings, const std::string& path);
+  nlohmann::json settings() const;
 
-  /// "90 items to learn from, 0 to choose by, 10 to be judged by".
-  std::string sizes() const;
+  /// Throws DataError, with file and line, for a label that is no class or no number (unless not `labelled`), another
+  /// number of features than in training, and texts among series.
+  std::vector<EncodedItem> encode(const LabelledItems& list, bool labelled = true) const;
+  bool rates() const { return classes.empty(); }
 
   Index features;  ///< of a step; 0 for texts
   std::vector<std::string> classes;
   Vocabulary vocabulary;
-  std::vector<EncodedItem> train, dev, test;
   double rating_mean = 0, rating_deviation = 1;
 
  private:
-  EncodedItem encode(const LabelledItem& item, bool rate) const;
-  void learn_scale(const LabelledItems& train);
+  EncodedItem encode(const LabelledItem& item, bool labelled) const;
   std::vector<double> mean_, scale_;  // of each feature
+};
+
+/// A task: items to learn from, to choose by (may be none) and to be judged by. Throws DataError as Encoding does, and
+/// when there is nothing to be judged by.
+struct LabelledTask : Encoding {
+  LabelledTask(const LabelledItems& train, const LabelledItems& dev, const LabelledItems& test,
+               std::vector<std::string> classes, bool rate);
+  /// Nothing to learn from any more.
+  LabelledTask(const Encoding& encoding, const LabelledItems& test);
+
+  /// "90 items to learn from, 0 to choose by, 10 to be judged by".
+  std::string sizes() const;
+
+  std::vector<EncodedItem> train, dev, test;
 };
 
 /// The labels there are, sorted.
@@ -90,16 +107,22 @@ std::vector<std::string> classes_of(std::span<const LabelledItem> items);
 /// Where tasks come from.
 struct TaskOptions {
   std::string data, train, dev, test;
-  Index splits = 1, seed = 1;
+  Index splits = 1;
   double test_share = 0.1, dev_share = 0;
   bool regress = false;
 };
 
-/// Declares --data, --train, --dev, --test, --splits, --test-share, --dev-share, --seed and --regress.
+/// Declares --data, --train, --dev, --test, --splits, --test-share, --dev-share and --regress.
 void add_task_options(CLI::App& app, TaskOptions& options);
 
 /// One task; with `data` one for each of `splits` partings of its different items (those equal in everything count
 /// once). With no file named: made judgements, those to be judged by about other things. Prints what it reads.
-std::vector<LabelledTask> read_tasks(const TaskOptions& options);
+std::vector<LabelledTask> read_tasks(const TaskOptions& options, Index seed);
+/// What a model that is there already is to be judged by: all of `data`, or `test`, or those made judgements.
+LabelledItems read_test(const TaskOptions& options, Index seed);
+
+/// Calls `visit` with what stands in a .ts file for each series (their labels do not count), or in any other for each
+/// line that is not blank, a text; "-" is the standard input. Throws DataError as the readers do.
+void each_unlabelled(const std::string& path, const std::function<void(const LabelledItems& one)>& visit);
 
 }  // namespace unroll::examples

@@ -7,14 +7,10 @@
 #endif
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
-#include <cstring>
 #include <iostream>
 #include <new>
-
-#include "unroll/core/error.hpp"
 
 namespace unroll::examples {
 
@@ -66,19 +62,6 @@ Index memory_in_use() {
 #else
   return peak_memory();
 #endif
-}
-
-MetricsLog::MetricsLog(const std::string& file) : file_(file) {
-  if (file.empty()) return;
-  errno = 0;
-  out_.open(file, std::ios::trunc);
-  if (!out_) throw DataError(file + ": cannot be written: " + std::strerror(errno ? errno : EIO));
-}
-
-void MetricsLog::write(const nlohmann::json& line) {
-  if (file_.empty()) return;
-  out_ << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
-  if (!out_) throw DataError(file_ + ": cannot be written: is the disk full?");
 }
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {

@@ -1,12 +1,10 @@
 #pragma once
 /// \file
-/// What every example's main needs: options, one clear line for each mistake, a log of figures.
+/// What every example's main needs: options, one clear line for each mistake.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <type_traits>
 
@@ -48,18 +46,6 @@ CLI::Option* add_number(CLI::App& app, const char* name, T& value, std::type_ide
 Index peak_memory();
 /// Bytes that are allocated now, tapes and weights among them. Without a C library that says so: peak_memory().
 Index memory_in_use();
-
-/// One JSON object a line; each is in the file as soon as it is written. Without a file name nothing happens.
-class MetricsLog {
- public:
-  /// Throws DataError when the file cannot be written.
-  explicit MetricsLog(const std::string& file);
-  void write(const nlohmann::json& line);
-
- private:
-  std::string file_;
-  std::ofstream out_;
-};
 
 /// The shape of an example's main: reads the options that `app` declares, runs `body`, and gives the exit
 /// status. 2 for a mistake on the command line, 1 for anything wrong with the data or later, one line on
