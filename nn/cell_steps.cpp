@@ -24,7 +24,7 @@ constexpr char no_numbers[1] = {};  // a functor of no bytes still has an addres
 template <class T>
 std::array<Variable<T>, 2> lstm_gates(const Variable<T>& i, const Variable<T>& f, const Variable<T>& g,
                                       const Variable<T>& o, const Variable<T>& c) {
-  const Variable<T> inputs[] = {i, f, g, o, c};
+  const Variable<T>* const inputs[] = {&i, &f, &g, &o, &c};
   std::array<Variable<T>, 2> outputs;
   map_on_tape<T>("lstm", kernels<T>().lstm, no_numbers, 0, inputs, 5, outputs.data(), 2);
   return outputs;
@@ -33,7 +33,7 @@ std::array<Variable<T>, 2> lstm_gates(const Variable<T>& i, const Variable<T>& f
 template <class T>
 Variable<T> gru_gates(const Variable<T>& xr, const Variable<T>& xz, const Variable<T>& xn, const Variable<T>& hr,
                       const Variable<T>& hz, const Variable<T>& hn, const Variable<T>& h) {
-  const Variable<T> inputs[] = {xr, xz, xn, hr, hz, hn, h};
+  const Variable<T>* const inputs[] = {&xr, &xz, &xn, &hr, &hz, &hn, &h};
   Variable<T> output;
   map_on_tape<T>("gru", kernels<T>().gru, no_numbers, 0, inputs, 7, &output, 1);
   return output;

@@ -30,7 +30,7 @@ const MapKernels<T>& kernels_of(Elementwise op) {
 }
 
 template <class T>
-Variable<T> run(Elementwise op, const Variable<T>* inputs, int input_count, const T* numbers, int number_count) {
+Variable<T> run(Elementwise op, const Variable<T>* const* inputs, int input_count, const T* numbers, int number_count) {
   static constexpr T none[1] = {};  // a functor of no bytes still has an address
   Variable<T> y;
   map_on_tape(names[static_cast<int>(op)], kernels_of<T>(op), numbers ? numbers : none,
@@ -45,12 +45,13 @@ Variable<T> elementwise(Elementwise op, const Variable<T>& x, const T* numbers, 
   if (op == Elementwise::Clamp && !(numbers[0] <= numbers[1]))
     throw ValueError("[clamp] bounds " + std::to_string(numbers[0]) + " and " + std::to_string(numbers[1]) +
                      "; expected low <= high");
-  return run(op, &x, 1, numbers, count);
+  const Variable<T>* const inputs[] = {&x};
+  return run(op, inputs, 1, numbers, count);
 }
 
 template <class T>
 Variable<T> elementwise(Elementwise op, const Variable<T>& a, const Variable<T>& b) {
-  const Variable<T> inputs[] = {a, b};
+  const Variable<T>* const inputs[] = {&a, &b};
   return run<T>(op, inputs, 2, nullptr, 0);
 }
 

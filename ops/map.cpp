@@ -109,7 +109,7 @@ template <class T>
 
 template <int N, int Outputs, class T>
 void run_map(const char* name, const MapKernels<T>& kernels, const void* functor, std::size_t functor_bytes,
-             const Variable<T>* operands, int count, Variable<T>* outputs, int output_count) {
+             const Variable<T>* const* operands, int count, Variable<T>* outputs, int output_count) {
   const int input_count = known<N>(count);
   output_count = known<Outputs>(output_count);
 
@@ -117,7 +117,7 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
   bool requires_grad = false, alike = true;
   const Node<T>* widest = nullptr;
   for (int i = 0; i < input_count; ++i) {
-    Node<T>* x = operands[i].use(name);
+    Node<T>* x = operands[i]->use(name);
     if (!widest) widest = x;
     inputs[i] = {x, Operand::full};
     requires_grad |= x->requires_grad;
@@ -184,7 +184,7 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
 
 template <class T>
 void map_on_tape(const char* name, const MapKernels<T>& kernels, const void* functor, std::size_t functor_bytes,
-                 const Variable<T>* inputs, int input_count, Variable<T>* outputs, int output_count) {
+                 const Variable<T>* const* inputs, int input_count, Variable<T>* outputs, int output_count) {
   constexpr auto any = run_map<0, 0, T>;
   const auto run = output_count == 1                       ? (input_count == 1   ? run_map<1, 1, T>
                                                               : input_count == 2 ? run_map<2, 1, T>
@@ -194,9 +194,9 @@ void map_on_tape(const char* name, const MapKernels<T>& kernels, const void* fun
   run(name, kernels, functor, functor_bytes, inputs, input_count, outputs, output_count);
 }
 
-template void map_on_tape(const char*, const MapKernels<float>&, const void*, std::size_t, const Variable<float>*, int,
-                          Variable<float>*, int);
-template void map_on_tape(const char*, const MapKernels<double>&, const void*, std::size_t, const Variable<double>*,
-                          int, Variable<double>*, int);
+template void map_on_tape(const char*, const MapKernels<float>&, const void*, std::size_t,
+                          const Variable<float>* const*, int, Variable<float>*, int);
+template void map_on_tape(const char*, const MapKernels<double>&, const void*, std::size_t,
+                          const Variable<double>* const*, int, Variable<double>*, int);
 
 }  // namespace unroll::detail

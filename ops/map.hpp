@@ -13,15 +13,16 @@ namespace unroll {
 namespace detail {
 
 /// The part of `map` that does not depend on the lambda: checks the operands, makes the outputs, runs the forward
-/// loop and records the backward one. `functor` (of `functor_bytes`) is copied to the tape.
+/// loop and records the backward one. `functor` (of `functor_bytes`) is copied to the tape. The inputs are pointed to:
+/// a copy of a Variable that was made a moment ago would wait for it to be written.
 template <class T>
 void map_on_tape(const char* name, const MapKernels<T>& kernels, const void* functor, std::size_t functor_bytes,
-                 const Variable<T>* inputs, int input_count, Variable<T>* outputs, int output_count);
+                 const Variable<T>* const* inputs, int input_count, Variable<T>* outputs, int output_count);
 
 extern template void map_on_tape(const char*, const MapKernels<float>&, const void*, std::size_t,
-                                 const Variable<float>*, int, Variable<float>*, int);
+                                 const Variable<float>* const*, int, Variable<float>*, int);
 extern template void map_on_tape(const char*, const MapKernels<double>&, const void*, std::size_t,
-                                 const Variable<double>*, int, Variable<double>*, int);
+                                 const Variable<double>* const*, int, Variable<double>*, int);
 
 }  // namespace detail
 
@@ -53,10 +54,13 @@ auto map(F f, const First& first, const Rest&... rest) {
   using Loops = detail::MapLoops<Arch, T, F, std::make_integer_sequence<int, n>>;
   static_assert(alignof(F) <= alignof(void*), "the lambda given to map may capture only plain numbers");
   static_assert(Loops::outputs <= detail::max_map_outputs, "the lambda given to map returns at most three values");
-  const Variable<T> inputs[] = {detail::operand(first), detail::operand(rest)...};
   std::array<Variable<T>, Loops::outputs> outputs;
-  detail::map_on_tape<T>("map", detail::map_kernels<Arch, T, F, n>(), &f, sizeof(F), inputs, n, outputs.data(),
-                         Loops::outputs);
+  // A parameter's operand is made here and lives to the end of the call.
+  [&](const auto&... operands) {
+    const Variable<T>* const inputs[] = {&operands...};
+    detail::map_on_tape<T>("map", detail::map_kernels<Arch, T, F, n>(), &f, sizeof(F), inputs, n, outputs.data(),
+                           Loops::outputs);
+  }(detail::operand(first), detail::operand(rest)...);
   if constexpr (Loops::outputs == 1) {
     return outputs[0];
   } else {
