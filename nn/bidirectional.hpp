@@ -5,11 +5,11 @@
 #include <type_traits>
 #include <utility>
 
+#include "unroll/nn/cell_steps_detail.hpp"
 #include "unroll/nn/rnn.hpp"
 #include "unroll/nn/stack_result.hpp"
 #include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/layout.hpp"
-#include "unroll/ops/map.hpp"
 
 namespace unroll {
 
@@ -72,7 +72,7 @@ struct SumDirections {  ///< forward + backward
 struct MeanDirections {  ///< (forward + backward) / 2
   template <class T>
   Variable<T> operator()(const Variable<T>& f, const Variable<T>& b) const {
-    return map([](auto f, auto b) { return (f + b) * 0.5; }, f, b);
+    return detail::mean_of_two(f, b);
   }
   static Index output_size(Index width) { return width; }
 };

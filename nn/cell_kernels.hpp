@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The elementwise part of a step of the built-in cells as function objects, the same that a user would give to `map`.
+/// The elementwise part of the built-in cells and layers as function objects, the same that a user would give to `map`.
 
 #include <utility>
 
@@ -10,10 +10,10 @@
 
 namespace unroll::detail {
 
-/// The loops of every built-in cell, for one instruction set.
+/// The loops of every built-in cell and layer, for one instruction set.
 template <class T>
 struct CellKernels {
-  MapKernels<T> lstm, gru;
+  MapKernels<T> lstm, gru, mean, highway, mix, mix_by;
 };
 
 namespace functors {
@@ -35,6 +35,39 @@ struct GruStep {
     const auto z = sigmoid(xz + hz);
     const auto n = tanh(xn + sigmoid(xr + hr) * hn);
     return n + z * (h - n);
+  }
+};
+
+template <class T>
+struct MeanOfTwo {
+  template <class X>
+  UNROLL_INLINE X operator()(const X& a, const X& b) const {
+    return (a + b) * 0.5;
+  }
+};
+
+template <class T>
+struct HighwayLink {
+  template <class X>
+  UNROLL_INLINE X operator()(const X& g, const X& y, const X& x) const {
+    return x + sigmoid(g) * (y - x);
+  }
+};
+
+template <class T>
+struct Mix {
+  T q;
+  template <class X>
+  UNROLL_INLINE X operator()(const X& a, const X& b) const {
+    return b + q * (a - b);
+  }
+};
+
+template <class T>
+struct MixBy {
+  template <class X>
+  UNROLL_INLINE X operator()(const X& m, const X& a, const X& b) const {
+    return b + m * (a - b);
   }
 };
 

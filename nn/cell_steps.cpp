@@ -39,11 +39,47 @@ Variable<T> gru_gates(const Variable<T>& xr, const Variable<T>& xz, const Variab
   return output;
 }
 
+template <class T>
+Variable<T> mean_of_two(const Variable<T>& a, const Variable<T>& b) {
+  const Variable<T>* const inputs[] = {&a, &b};
+  Variable<T> output;
+  map_on_tape<T>("mean", kernels<T>().mean, no_numbers, 0, inputs, 2, &output, 1);
+  return output;
+}
+
+template <class T>
+Variable<T> highway_link(const Variable<T>& g, const Variable<T>& y, const Variable<T>& x) {
+  const Variable<T>* const inputs[] = {&g, &y, &x};
+  Variable<T> output;
+  map_on_tape<T>("highway", kernels<T>().highway, no_numbers, 0, inputs, 3, &output, 1);
+  return output;
+}
+
+template <class T>
+Variable<T> mix(T q, const Variable<T>& a, const Variable<T>& b) {
+  const Variable<T>* const inputs[] = {&a, &b};
+  Variable<T> output;
+  map_on_tape<T>("mix", kernels<T>().mix, &q, sizeof q, inputs, 2, &output, 1);
+  return output;
+}
+
+template <class T>
+Variable<T> mix_by(const Variable<T>& q, const Variable<T>& a, const Variable<T>& b) {
+  const Variable<T>* const inputs[] = {&q, &a, &b};
+  Variable<T> output;
+  map_on_tape<T>("mix", kernels<T>().mix_by, no_numbers, 0, inputs, 3, &output, 1);
+  return output;
+}
+
 #define UNROLL_INSTANTIATE(T)                                                                                    \
   template std::array<Variable<T>, 2> lstm_gates(const Variable<T>&, const Variable<T>&, const Variable<T>&,     \
                                                  const Variable<T>&, const Variable<T>&);                        \
   template Variable<T> gru_gates(const Variable<T>&, const Variable<T>&, const Variable<T>&, const Variable<T>&, \
-                                 const Variable<T>&, const Variable<T>&, const Variable<T>&);
+                                 const Variable<T>&, const Variable<T>&, const Variable<T>&);                    \
+  template Variable<T> mean_of_two(const Variable<T>&, const Variable<T>&);                                      \
+  template Variable<T> highway_link(const Variable<T>&, const Variable<T>&, const Variable<T>&);                 \
+  template Variable<T> mix(T, const Variable<T>&, const Variable<T>&);                                           \
+  template Variable<T> mix_by(const Variable<T>&, const Variable<T>&, const Variable<T>&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
 #undef UNROLL_INSTANTIATE

@@ -13,8 +13,9 @@
 #include <vector>
 
 #include "unroll/nn/cell.hpp"
+#include "unroll/nn/cell_steps_detail.hpp"
+#include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/layout.hpp"
-#include "unroll/ops/map.hpp"
 
 namespace unroll {
 
@@ -93,12 +94,9 @@ class Zoneout {
   }
   static Variable<scalar> mixed(const Variable<scalar>& old, const Variable<scalar>& next, double p) {
     if (p == 0) return next;
-    if (!detail::training<scalar>("Zoneout")) {
-      const scalar q = static_cast<scalar>(p);
-      return map([q](auto a, auto b) { return b + q * (a - b); }, old, next);
-    }
+    if (!detail::training<scalar>("Zoneout")) return detail::mix(static_cast<scalar>(p), old, next);
     const Variable<scalar> keep = detail::random_mask<scalar>(next.shape(), p, false);
-    return map([](auto m, auto a, auto b) { return b + m * (a - b); }, keep, old, next);
+    return detail::mix_by(keep, old, next);
   }
 };
 
@@ -182,9 +180,7 @@ class VariationalDropout {
     if (p == 0 || !detail::training<scalar>("VariationalDropout")) return zeros<scalar>(Shape{shape[0], 0});
     return detail::random_mask<scalar>(shape, 1 - p, true);
   }
-  static Variable<scalar> times(const Variable<scalar>& x, const Variable<scalar>& mask) {
-    return map([](auto a, auto m) { return a * m; }, x, mask);
-  }
+  static Variable<scalar> times(const Variable<scalar>& x, const Variable<scalar>& mask) { return x * mask; }
 };
 
 /// A cell's state and what was put out with it.
@@ -226,7 +222,7 @@ class Residual {
     const Index width = px.dim(-1) - output_size();
     const Variable<scalar> parts[] = {narrow(px, -1, 0, width), narrow(px, -1, width, output_size())};
     const typename C::state next = cell.step(parts[0], s.cell);
-    return {map([](auto y, auto x) { return y + x; }, output_of(cell, next), parts[1]), next};
+    return {output_of(cell, next) + parts[1], next};
   }
   void each(auto&& visit) { visit("cell", cell); }
 
@@ -262,7 +258,7 @@ class TrainableInitialState {
     std::size_t k = 0;
     detail::visit_state(s, [&](const char*, auto& v) {
       const Variable<scalar> rows = zeros<scalar>(Shape{batch, initial[k].size()});
-      v = reshape(map([](auto z, auto p) { return z + p; }, rows, initial[k]), v.shape());
+      v = reshape(rows + initial[k], v.shape());
       ++k;
     });
     return s;

@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "unroll/nn/cell_steps_detail.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/rnn.hpp"
 #include "unroll/nn/sizes_detail.hpp"
 #include "unroll/nn/stack_result.hpp"
 #include "unroll/ops/dropout.hpp"
 #include "unroll/ops/elementwise.hpp"
-#include "unroll/ops/map.hpp"
 
 namespace unroll {
 
@@ -117,7 +117,7 @@ class Stack {
     return detail::on_rows(y, [&](const Variable<scalar>& rows) {
       if (rows.dim(-1) != x.dim(-1)) return rows;
       if (link == Link::residual) return rows + x;
-      return map([](auto g, auto y, auto x) { return x + sigmoid(g) * (y - x); }, gates[gate++](x), rows, x);
+      return detail::highway_link(gates[gate++](x), rows, x);
     });
   }
   static Variable<scalar> rows_of(const Variable<scalar>& x) { return x; }
