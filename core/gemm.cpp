@@ -10,7 +10,7 @@
 namespace unroll {
 namespace {
 
-enum class Backend { plain, row, cblas, dnnl };
+enum class Backend { plain, cblas, dnnl };
 
 /// A product of fewer multiply-adds stays on one thread, whatever was asked for. On two idle cores oneDNN
 /// does 16 x 512 x 128 1.7 times as fast as on one, OpenBLAS gains nothing below 64 x 512 x 128 (0.7 to 1.0);
@@ -23,10 +23,6 @@ constexpr double multithread_work(Backend backend) { return backend == Backend::
 /// peak is 117. The plain loops are never faster than a BLAS (8 x 8 x 8: 100 ns against 140).
 template <class T>
 Backend choose(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, double work) {
-  // One row, and a matrix that lies in the second cache: our own loop over its rows. Microseconds of it : OpenBLAS :
-  // oneDNN for k x n = 32 x 128: 0.13 : 0.16 : 0.23; 128 x 32: 0.14 : 0.26 : 0.30; 128 x 128: 0.58 : 0.71 : 0.84;
-  // 128 x 512: 2.3 : 2.6 : 2.9; 512 x 128: 2.2 : 2.4 : 2.5.
-  if (m == 1 && transpose_b == Trans::no && work <= 131072) return Backend::row;
   if (!std::is_same_v<T, float> || !gemm_has_dnnl()) return gemm_has_cblas() ? Backend::cblas : Backend::plain;
   // Asking oneDNN costs 0.3 us, more than all of a tiny product (8 x 8 x 8: 100 ns against 400).
   if (!gemm_has_cblas()) return work <= 512 ? Backend::plain : Backend::dnnl;
@@ -51,6 +47,15 @@ Backend choose(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, 
   return cblas_if(m >= 16 && m <= 64 && (k >= 512 || n <= 64));  // 32 x 512 x 512: 80 : 69; 32 x 64 x 256: 80 : 53
 }
 
+/// Whether a product is one row times a matrix that lies in the second cache: done by our own loop over its rows, and
+/// asked first, since a step of a small cell is little more than such products. Microseconds of the loop : OpenBLAS :
+/// oneDNN for k x n = 32 x 128: 0.13 : 0.16 : 0.23; 128 x 32: 0.14 : 0.26 : 0.30; 128 x 128: 0.58 : 0.71 : 0.84;
+/// 128 x 512: 2.3 : 2.6 : 2.9; 512 x 128: 2.2 : 2.4 : 2.5.
+bool is_one_row(Trans transpose_b, Index m, Index n, Index k) {
+  constexpr Index most = 131072;
+  return m == 1 && transpose_b == Trans::no && n > 0 && k > 0 && n <= most && k <= most && n * k <= most;
+}
+
 [[noreturn]] void refuse(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, Index lda, Index ldb,
                          Index ldc) {
   const std::string sizes = "m=" + std::to_string(m) + " n=" + std::to_string(n) + " k=" + std::to_string(k);
@@ -69,6 +74,9 @@ Backend choose(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, 
 template <class T>
 void gemm(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* b,
           Index ldb, T beta, T* c, Index ldc) {
+  if (is_one_row(transpose_b, m, n, k) && alpha != T(0) && lda >= (transpose_a == Trans::yes ? 1 : k) && ldb >= n &&
+      ldc >= n)
+    return detail::kernels<T>().row_times_matrix(k, n, alpha, a, transpose_a == Trans::yes ? lda : 1, b, ldb, beta, c);
   constexpr Index most = std::numeric_limits<int>::max();
   if (m < 0 || n < 0 || k < 0 || lda < (transpose_a == Trans::yes ? m : k) ||
       ldb < (transpose_b == Trans::yes ? k : n) || ldc < n || m > most || n > most || k > most || lda > most ||
@@ -81,8 +89,6 @@ void gemm(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alp
   const Backend backend = choose<T>(transpose_a, transpose_b, m, n, k, work);
   if (backend == Backend::plain)
     return detail::gemm_plain(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-  if (backend == Backend::row)
-    return detail::kernels<T>().row_times_matrix(k, n, alpha, a, transpose_a == Trans::yes ? lda : 1, b, ldb, beta, c);
   const detail::ThreadsScope threads(work < multithread_work(backend) ? 1 : blas_threads());
   if constexpr (std::is_same_v<T, float>) {
     if (backend == Backend::dnnl)

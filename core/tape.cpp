@@ -212,6 +212,27 @@ detail::Node<T>* Tape<T>::new_part(Node* base, bool divisible, T* value, const S
 }
 
 template <class T>
+void Tape<T>::new_parts(Node* base, bool divisible, const Shape& shape, Index step, std::span<Variable<T>> pieces) {
+  const Node* before = nullptr;
+  for (Variable<T>& piece : pieces) {
+    Node* node;
+    if (!before) {
+      node = new_part(base, divisible, base->value, shape, base->row_stride);
+    } else {
+      ++nodes_;
+      node = new (arena_.allocate(sizeof(Node), 16)) Node(*before);
+      node->value += step;
+      if (node->part) {
+        node->next_part = base->parts;
+        base->parts = node;
+      }
+    }
+    before = node;
+    piece = handle(node);
+  }
+}
+
+template <class T>
 detail::Node<T>* Tape<T>::leaf(const Parameter<T>& parameter) {
   ParameterStorage<T>& storage = parameter.storage();
   const auto slot_of = [&](const void* p) { return (reinterpret_cast<std::uintptr_t>(p) >> 6) * 0x9e3779b97f4a7c15u >> 32; };

@@ -162,6 +162,8 @@ class Tape : public detail::TapeBase {
   Node* new_view(Node* base, T* value, const Shape& shape, Index row_stride);
   /// A view that is one of the parts which together cover `base`; a plain view where `base` cannot be divided.
   Node* new_part(Node* base, bool divisible, T* value, const Shape& shape, Index row_stride);
+  /// The same for all of `pieces`, one every `step` elements of a row of the base.
+  void new_parts(Node* base, bool divisible, const Shape& shape, Index step, std::span<Variable<T>> pieces);
   /// The node of a parameter: one per recording, shared by all its uses.
   Node* leaf(const Parameter<T>& parameter);
   /// A bare node without memory, for `value` held elsewhere.

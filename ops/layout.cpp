@@ -418,10 +418,7 @@ void chunk_into(const Variable<T>& v, int axis, std::span<Variable<T>> pieces) {
   const bool part = x->divisible() && n > 1;
   if (axis > 0 && axis == x->shape.rank() - 1) {  // the gates of a cell, at every time step
     Tape<T>& tape = *current_tape<T>;
-    const Shape shape = x->shape.with(axis, size);
-    for (Index i = 0; i < n; ++i)
-      pieces[static_cast<std::size_t>(i)] =
-          tape.handle(tape.new_part(x, part, x->value + i * size, shape, x->row_stride));
+    tape.new_parts(x, part, x->shape.with(axis, size), size, pieces);
     return;
   }
   for (Index i = 0; i < n; ++i) pieces[static_cast<std::size_t>(i)] = slice("chunk", v, axis, i * size, size, part);
