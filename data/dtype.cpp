@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "unroll/core/error.hpp"
+#include "unroll/data/element_types_detail.hpp"
 
 namespace unroll {
 namespace {
@@ -138,16 +139,7 @@ std::vector<std::byte> elements_to_bytes(DType dtype, std::span<const T> from) {
 #define UNROLL_INSTANTIATE(T)                                                            \
   template void elements_from_bytes<T>(DType, std::span<const std::byte>, std::span<T>); \
   template std::vector<std::byte> elements_to_bytes<T>(DType, std::span<const T>);
-UNROLL_INSTANTIATE(float)
-UNROLL_INSTANTIATE(double)
-UNROLL_INSTANTIATE(std::int8_t)
-UNROLL_INSTANTIATE(std::int16_t)
-UNROLL_INSTANTIATE(std::int32_t)
-UNROLL_INSTANTIATE(std::int64_t)
-UNROLL_INSTANTIATE(std::uint8_t)
-UNROLL_INSTANTIATE(std::uint16_t)
-UNROLL_INSTANTIATE(std::uint32_t)
-UNROLL_INSTANTIATE(std::uint64_t)
+UNROLL_FOR_EACH_ELEMENT_TYPE(UNROLL_INSTANTIATE)
 #undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

@@ -7,6 +7,7 @@
 
 #include "unroll/core/error.hpp"
 #include "unroll/data/atomic_file.hpp"
+#include "unroll/data/element_types_detail.hpp"
 #include "unroll/data/mapped_file.hpp"
 #include "unroll/data/npy_detail.hpp"
 #include "unroll/data/safetensors.hpp"
@@ -236,16 +237,7 @@ void write_npy(const std::string& path, const PlainTensor<T>& array) {
   template PlainTensor<T> detail::npy_from_bytes<T>(const std::string&, std::span<const std::byte>); \
   template PlainTensor<T> read_npy<T>(const std::string&);                                           \
   template void write_npy<T>(const std::string&, const PlainTensor<T>&);
-UNROLL_INSTANTIATE(float)
-UNROLL_INSTANTIATE(double)
-UNROLL_INSTANTIATE(std::int8_t)
-UNROLL_INSTANTIATE(std::int16_t)
-UNROLL_INSTANTIATE(std::int32_t)
-UNROLL_INSTANTIATE(std::int64_t)
-UNROLL_INSTANTIATE(std::uint8_t)
-UNROLL_INSTANTIATE(std::uint16_t)
-UNROLL_INSTANTIATE(std::uint32_t)
-UNROLL_INSTANTIATE(std::uint64_t)
+UNROLL_FOR_EACH_ELEMENT_TYPE(UNROLL_INSTANTIATE)
 #undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

@@ -3,6 +3,7 @@
 
 #include "unroll/core/error.hpp"
 #include "unroll/data/atomic_file.hpp"
+#include "unroll/data/element_types_detail.hpp"
 #include "unroll/data/mapped_file.hpp"
 #include "unroll/data/npy.hpp"
 #include "unroll/data/npy_detail.hpp"
@@ -181,16 +182,7 @@ StateDict<T> read_npz(const std::string& path) {
 }
 
 #define UNROLL_INSTANTIATE(T) template PlainTensor<T> NpzFile::read<T>(std::string_view) const;
-UNROLL_INSTANTIATE(float)
-UNROLL_INSTANTIATE(double)
-UNROLL_INSTANTIATE(std::int8_t)
-UNROLL_INSTANTIATE(std::int16_t)
-UNROLL_INSTANTIATE(std::int32_t)
-UNROLL_INSTANTIATE(std::int64_t)
-UNROLL_INSTANTIATE(std::uint8_t)
-UNROLL_INSTANTIATE(std::uint16_t)
-UNROLL_INSTANTIATE(std::uint32_t)
-UNROLL_INSTANTIATE(std::uint64_t)
+UNROLL_FOR_EACH_ELEMENT_TYPE(UNROLL_INSTANTIATE)
 #undef UNROLL_INSTANTIATE
 template StateDict<float> read_npz<float>(const std::string&);
 template StateDict<double> read_npz<double>(const std::string&);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "unroll/core/error.hpp"
+#include "unroll/data/element_types_detail.hpp"
 
 namespace unroll {
 
@@ -58,14 +59,7 @@ void check_plain(const std::string& what, const PlainTensor<T>& tensor, std::spa
   template void detail::check_plain<T>(const std::string&, const PlainTensor<T>&, std::span<const Index>);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
-UNROLL_INSTANTIATE_CHECK(std::int8_t)
-UNROLL_INSTANTIATE_CHECK(std::int16_t)
-UNROLL_INSTANTIATE_CHECK(std::int32_t)
-UNROLL_INSTANTIATE_CHECK(std::int64_t)
-UNROLL_INSTANTIATE_CHECK(std::uint8_t)
-UNROLL_INSTANTIATE_CHECK(std::uint16_t)
-UNROLL_INSTANTIATE_CHECK(std::uint32_t)
-UNROLL_INSTANTIATE_CHECK(std::uint64_t)
+UNROLL_FOR_EACH_INTEGER_ELEMENT_TYPE(UNROLL_INSTANTIATE_CHECK)
 #undef UNROLL_INSTANTIATE
 #undef UNROLL_INSTANTIATE_CHECK
 

@@ -7,6 +7,7 @@
 
 #include "unroll/core/error.hpp"
 #include "unroll/data/atomic_file.hpp"
+#include "unroll/data/element_types_detail.hpp"
 #include "unroll/data/safetensors_header_detail.hpp"
 
 namespace unroll {
@@ -163,16 +164,7 @@ void write_safetensors(const std::string& path, const StateDict<T>& tensors, con
   template PlainTensor<T> detail::read_view<T>(const std::string&, const TensorView&); \
   template PlainTensor<T> SafetensorsFile::read<T>(std::string_view) const;            \
   template StateDict<T> SafetensorsFile::read_all<T>() const;
-UNROLL_INSTANTIATE(float)
-UNROLL_INSTANTIATE(double)
-UNROLL_INSTANTIATE(std::int8_t)
-UNROLL_INSTANTIATE(std::int16_t)
-UNROLL_INSTANTIATE(std::int32_t)
-UNROLL_INSTANTIATE(std::int64_t)
-UNROLL_INSTANTIATE(std::uint8_t)
-UNROLL_INSTANTIATE(std::uint16_t)
-UNROLL_INSTANTIATE(std::uint32_t)
-UNROLL_INSTANTIATE(std::uint64_t)
+UNROLL_FOR_EACH_ELEMENT_TYPE(UNROLL_INSTANTIATE)
 #undef UNROLL_INSTANTIATE
 template void write_safetensors<float>(const std::string&, const StateDict<float>&, const Metadata&, DType);
 template void write_safetensors<double>(const std::string&, const StateDict<double>&, const Metadata&, DType);
