@@ -4,13 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <thread>
 
 #include "clock.hpp"
 #include "measure.hpp"
 #include "report.hpp"
 #include "studies.hpp"
 #include "unroll/core/gemm.hpp"
+#include "unroll/core/threads.hpp"
 
 namespace {
 
@@ -24,7 +24,7 @@ struct Options {
   std::string json;
   std::vector<std::string> memory;
   std::vector<Index> size;
-  bool long_sequences = false;
+  bool long_sequences = false, large = false;
 };
 
 struct Session {
@@ -140,12 +140,13 @@ int main(int argc, char** argv) {
       ->take_all()
       ->check(CLI::IsMember(labelling_names()));
   app.add_flag("--long", o.long_sequences, "time per step per T from T = 100 to 10,000");
+  app.add_flag("--large", o.large, "long, wide and large steps: their time beside that of their products and bytes");
   app.add_option("--json", o.json, "write the rows to this file as well");
   CLI11_PARSE(app, argc, argv);
   if (cpu_time) o.threads = {1};
   if (o.threads.empty()) {
     o.threads = {1};
-    if (const auto cores = static_cast<int>(std::thread::hardware_concurrency()); cores > 1) o.threads.push_back(cores);
+    if (const int cores = unroll::get_num_threads(); cores > 1) o.threads.push_back(cores);
   }
   session.effort = {o.repeats, o.quick ? 0.4 : 1e30};
   std::printf("unroll: %s\n%s%s%s", unroll::gemm_description().c_str(), floor_versions().c_str(),
@@ -153,7 +154,8 @@ int main(int argc, char** argv) {
   show_products = o.products;
   for (const std::string& which : o.memory) memory(which);
   if (o.long_sequences) long_study(session.effort);
-  if ((o.long_sequences || !o.memory.empty()) && o.only.empty()) return 0;
+  if (o.large) large_study(session.effort);
+  if ((o.long_sequences || o.large || !o.memory.empty()) && o.only.empty()) return 0;
   std::vector<Size> all(std::begin(sizes), std::end(sizes));
   if (!o.size.empty()) all.push_back({"own", o.size[0], o.size[1], o.size[2], o.size[3], o.size[4]});
   print_head();
