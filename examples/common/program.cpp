@@ -10,6 +10,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <iostream>
+#include <memory>
 #include <new>
 
 namespace unroll::examples {
@@ -24,6 +25,34 @@ std::string formatted(const char* format, std::va_list arguments) {
   std::vsnprintf(s.data(), s.size() + 1, format, arguments);
   return s;
 }
+
+/// --help: a line or two an option, "--epochs N  times through the items [10]".
+class Help : public CLI::Formatter {
+ public:
+  Help() { column_width(26); }
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_items_expected_max() == 0) return "";  // a flag
+    std::string type = option->get_type_name();
+    if (type.starts_with("INT") || type.starts_with("FLOAT") || type.starts_with("UINT")) return " N";
+    if (const auto list = type.find(":{"); list != std::string::npos) {
+      type = type.substr(list + 2, type.size() - list - 3);
+      std::replace(type.begin(), type.end(), ',', '|');
+    }
+    return " " + type;
+  }
+
+  std::string make_option_name(const CLI::Option* option, bool positional) const override {
+    std::string name = CLI::Formatter::make_option_name(option, positional);
+    if (const auto value = name.find("{false}"); value != std::string::npos) name.erase(value, 7);
+    return name;
+  }
+
+  std::string make_option_desc(const CLI::Option* option) const override {
+    const std::string given = option->get_default_str();
+    return option->get_description() + (given.empty() || given == "\"\"" ? "" : " [" + given + "]");
+  }
+};
 
 int failed(const CLI::App& app, int status, std::string message) {
   for (char& c : message)
@@ -65,6 +94,8 @@ Index memory_in_use() {
 }
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
+  app.formatter(std::make_shared<Help>());
+  if (auto* help = app.get_help_ptr()) help->description("this text");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -14,7 +14,7 @@ TrainingOptions::TrainingOptions()
 
 void add_training_options(CLI::App& app, TrainingOptions& o, const char* plot, bool cells) {
   if (cells)
-    app.add_option("--cell", o.cell, "rnn, lstm or gru")
+    app.add_option("--cell", o.cell, "the recurrent cell")
         ->check(CLI::IsMember({"rnn", "lstm", "gru"}))
         ->capture_default_str();
   add_number(app, "--epochs", o.epochs, 1, 1000000, "times through what there is to learn from");
