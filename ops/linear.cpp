@@ -14,15 +14,18 @@ using detail::Adjoint;
 using detail::Leaf;
 using detail::Node;
 
-// Up to this many rows a weight gradient waits for the other steps. Measured with four gates of 128 units:
-// one product over 100 steps against 100 small ones is 2.6-4.5 times faster at 1 row, 1.2-1.3 at 8, and no
-// faster at 32, where the small one finds its operands in the cache.
-constexpr Index deferred_rows = 16;
+// Up to this many rows a weight gradient waits for the other steps. Measured with four gates of 128 units: one product
+// over 100 steps against 100 small ones is 2.6-4.5 times faster at 1 row, 1.2-1.3 at 8, and no faster at 32; but with
+// 256 units, whose gradient fills the second cache, a whole training step at 32 rows is 4 % faster, and with 512 units
+// at 64 rows 3 % slower.
+constexpr Index deferred_rows = 32;
 
 // Products with W^T run faster from a transposed copy of W: 1.1 to 1.3 times for 16 to 64 rows and 512 to 2048
 // outputs, 1.6 to 2.6 times for one row of a small W; for one row of a W above this many elements they do not. Copying
 // costs what one to four steps gain.
 constexpr Index transposed_for_one_row = 131072;
+// A single product with many rows and a small W pays for the copy too, 1.1 to 1.4 times: 1030 x 512 x 100.
+constexpr Index transposed_for_one_use = 65536, rows_for_one_use = 64;
 
 // The products with one weight whose part of its gradient waits.
 template <class T>
@@ -98,7 +101,9 @@ Leaf<T>* note_use(Tape<T>& tape, Node<T>* weight, Node<T>* bias) {
 template <class T>
 void forward_product(const Node<T>* x, const Node<T>* weight, Leaf<T>* leaf, T* y, Index y_stride, T beta) {
   const Index rows = x->rows(), out = weight->shape[0], in = weight->shape[1];
-  if (leaf && leaf->uses > 1 && (rows > 1 || out * in <= transposed_for_one_row)) {
+  const bool faster = leaf && (leaf->uses > 1 ? rows > 1 || out * in <= transposed_for_one_row
+                                              : rows >= rows_for_one_use && out * in <= transposed_for_one_use);
+  if (faster) {
     Leaf<T>& all = leaf->outermost();  // one copy, however many segments of the recording are computed twice
     const std::uint64_t version = weight->parameter->version;
     if (!all.transposed || all.version != version) {
