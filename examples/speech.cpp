@@ -1,10 +1,10 @@
 // Speech: hears words by a voice it has never heard, and says which they were, or writes them down.
 //
-//     x_t   = log-mel energies of 25 ms of sound every 10 ms, less their mean     (common/log_mel.hpp, with FFTW)
-//     h^0   = both(x)                     a layer in both directions: f_t = cell(x_t, f_(t-1)), b_t = cell(x_t,
-//     b_(t+1)) h^l_s = both([h^(l-1)_2s, h^(l-1)_(2s+1)])    a pyramid: every layer reads pairs of steps of the one
-//     below p(word | x)    = softmax(V sum_s a_s h_s + c)     a = softmax_s(v . tanh(W h_s + u)); loss: - log p; with
-//     --ctc p(letters | x) = sum over the paths that spell them of prod_s softmax(V h_s + c)   (Graves et al., 2006)
+//     x_t   = log-mel energies of 25 ms of sound every 10 ms, less their mean    (common/log_mel.hpp, with FFTW)
+//     h^0   = both(x)                  a layer in both directions: f_t = cell(x_t, f_(t-1)), b_t = cell(x_t, b_(t+1))
+//     h^l_s = both([h^(l-1)_2s, h^(l-1)_(2s+1)])    a pyramid: every layer reads pairs of steps of the one below
+//     p(word | x)    = softmax(V sum_s a_s h_s + c)    a = softmax_s(v . tanh(W h_s + u)); loss: - log p; with --ctc
+//     p(letters | x) = sum over the paths that spell them of prod_s softmax(V h_s + c)    (Graves et al., 2006)
 //
 // In training every recording is heard in another disguise each time: a longer or shorter vocal tract, faster or
 // slower, through noise, with bands and moments missing. Without that the model learns the speakers, not the words.
