@@ -1,7 +1,6 @@
 // Three ways to train the same small network: back-propagation, an evolution strategy, a particle swarm (and CMA-ES).
 //
-//     s_t = cell(x_t, s_{t-1})        p(next symbol) = softmax(V h_t + c)        E = - mean log p of the symbol that
-//     came
+//     s_t = cell(x_t, s_{t-1})        p(next symbol) = softmax(V h_t + c)        E = - mean log p of what came
 //
 //     back-propagation       theta -= Adam's step along dE/dtheta
 //     evolution strategy     g = 1/(L s) sum_k rank_k e_k from E(theta + s e_k), e_k ~ N(0, I); Adam's step along g
@@ -12,7 +11,7 @@
 //
 //     evolve --plot out.svg               the three ways: losses against strings read and against seconds
 //     evolve --ways cma-es                the fourth, which learns the shape of the loss
-//     evolve --cell rnn                   or gru; without gates only back-propagation and luck get far
+//     evolve --cell rnn                   or gru
 //     evolve --data lines.txt             what comes next in the lines of a text; a tenth is to be judged by
 //
 // To expect (seed 1): back-propagation is good after 16,448 strings, the evolution strategy after 1.8 million; the swarm

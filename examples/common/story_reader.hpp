@@ -16,7 +16,7 @@ namespace unroll::examples {
 
 struct StoryReaderOptions {
   Index embed = 16, hidden = 32;
-  double keep = 4;  ///< added at the start to the bias of the gate that keeps: an LSTM's f, a GRU's z
+  double keep = 5;  ///< added at the start to the bias of the gate that keeps: an LSTM's f, a GRU's z
 };
 
 /// Reads a story word by word and says what must follow:
