@@ -148,7 +148,7 @@ int main(int argc, char** argv) {
   auto* save = app.add_option("--save", o.save, "file for the trained networks (safetensors)");
   app.add_option("--load", o.load, "networks of --save, judged as they are")->excludes(save);
   app.add_option("--metrics", o.metrics, "file for the figures: JSON lines, or a table (.csv)");
-  app.add_option("--plot", o.plot, "picture (.svg, .png) of losses against strings read and against seconds");
+  app.add_option("--plot", o.plot, "picture of losses by strings read and by seconds (.png, .svg), drawn by gnuplot");
   catch_interrupts();
   return run_program(app, argc, argv, [&] {
     check_plot(o.plot);

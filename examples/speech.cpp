@@ -184,7 +184,7 @@ void listen(const SpeechOptions& o, const Words& words) {
 int main(int argc, char** argv) {
   SpeechOptions o;
   CLI::App app("Hears words by a voice it has never heard, and says which they were, or writes them down.", "speech");
-  add_training_options(app, o, "picture of which word was taken for which (.png, .svg)");
+  add_training_options(app, o, "picture of which words are taken for which (.png, .svg), drawn by gnuplot");
   add_speech_options(app, o);
   catch_interrupts();
   return run_program(app, argc, argv, [&] {

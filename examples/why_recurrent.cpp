@@ -129,7 +129,7 @@ int main(int argc, char** argv) {
   Options o;
   o.cell = "rnn", o.epochs = 4, o.batch = 64, o.clip = 1e9;
   CLI::App app("Compares a network with weights of its own for each place with a recurrent one.", "why_recurrent");
-  add_training_options(app, o, "picture (.svg, .png) of parameters, places and lengths");
+  add_training_options(app, o, "picture of parameters, places and lengths (.png, .svg), drawn by gnuplot");
   app.add_option("--data", o.data, "sentences in CoNLL columns, the tag last");
   add_number(app, "--vocabulary", o.vocabulary, 2, 1000000, "words that have a number");
   add_number(app, "--hidden", o.hidden, 1, 16384, "units of either network");
