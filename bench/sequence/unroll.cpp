@@ -4,6 +4,7 @@
 
 #include "contender.hpp"
 #include "trainer.hpp"
+#include "unroll/core/from_blob.hpp"
 #include "unroll/nn/bidirectional.hpp"
 #include "unroll/nn/carry.hpp"
 #include "unroll/nn/linear.hpp"
@@ -108,7 +109,7 @@ class LabellingRun {
   double step() {
     return trainer_.step([&](int shard) {
       const Part& part = parts_[static_cast<std::size_t>(shard)];
-      const auto logits = model_.out(model_.rnn(input(part.x, part.shape)));
+      const auto logits = model_.out(model_.rnn(from_blob(part.x, part.shape)));
       return softmax_cross_entropy<float>(logits, std::span<const Index>(part.target),
                                           {.denominator = static_cast<double>(batch_)});
     });
