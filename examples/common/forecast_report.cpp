@@ -152,6 +152,12 @@ std::vector<Ahead> ahead_of(const ForecastTask& task, const Forecasts& said, Ind
   return rows;
 }
 
+void print_forecast(const std::vector<Ahead>& rows) {
+  print("what comes next:");
+  for (std::size_t j = 0; j < std::min<std::size_t>(rows.size(), 24); ++j)
+    print("  %10s  %10.5g  (%.5g .. %.5g)", rows[j].label.c_str(), rows[j].forecast, rows[j].low, rows[j].high);
+}
+
 void write_forecast(const std::string& path, const std::vector<Ahead>& rows) {
   std::string csv = "time,forecast,low,high\n";
   for (const Ahead& row : rows)

@@ -43,6 +43,8 @@ struct Ahead {
 };
 /// The forecast made at row `t`, in the series' own unit.
 std::vector<Ahead> ahead_of(const ForecastTask& task, const Forecasts& said, Index t);
+/// Prints the first 24 rows.
+void print_forecast(const std::vector<Ahead>& rows);
 /// Writes the rows as CSV. Throws FileError.
 void write_forecast(const std::string& path, const std::vector<Ahead>& rows);
 /// A picture of the last part of the series, of forecasts made every `horizon` rows of it, and of the one from its end
