@@ -71,7 +71,7 @@ double learn(const char* name, TrainingOptions o, MetricsFile& metrics, Training
       return softmax_cross_entropy(model(chosen(lines.brackets, share)), chosen(lines.alone, share),
                                    {.denominator = lines.size_of(batch)});
     });
-  if (o.load.empty()) draw_training(o.plot, "Brackets without a partner", "nats a bracket", result);
+  if (o.load.empty()) draw_training(o.plot, "Brackets without a partner", "nats a bracket", result, true);
   const Evaluation scope(shards.tape(0));
   return show_marks(unseen, argmax_lists(model(unseen.brackets)));
 }
