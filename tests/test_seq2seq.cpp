@@ -131,6 +131,32 @@ TEST_CASE("a batch of sources decodes as one by one through attention, greedily 
   }
 }
 
+TEST_CASE("a decoder with dropout: other logits in every training step, the same ones in use") {
+  Rng rng(3);
+  const AttentionDecoder<GRUCell<double>, DotAttention<double>> decoder(vocabulary, 4, 6, 6, DotAttention<double>(),
+                                                                        rng, {.dropout = 0.5});
+  const std::vector<double> memory_values(12, 0.5);
+  const auto logits = [&] {
+    const auto memory = decoder.attention.memory(input(memory_values, Shape{2, 1, 6}));
+    const auto y = teacher_forced(decoder.over(memory), decoder.start(1), begin, std::vector<Symbols>{{1, 2, 3}});
+    return std::vector<double>(y.rows.values().begin(), y.rows.values().end());
+  };
+  Tape<double> tape;
+  const auto in_training = [&] {
+    Recording<double> scope(tape);
+    return logits();
+  };
+  const auto in_use = [&] {
+    Evaluation<double> scope(tape);
+    return logits();
+  };
+  CHECK(in_training() != in_training());
+  CHECK(in_use() == in_use());
+  CHECK_THROWS_WITH_AS((AttentionDecoder<GRUCell<double>, DotAttention<double>>(
+                           vocabulary, 4, 6, 6, DotAttention<double>(), rng, {.dropout = 1.5})),
+                       "[AttentionDecoder] dropout is 1.500000; expected 0 .. 1", ValueError);
+}
+
 TEST_CASE("scheduled sampling feeds the true symbol as often as it says, from its own generator") {
   // The model always says 3, the truth is 1.
   Symbols fed;

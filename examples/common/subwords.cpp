@@ -20,7 +20,8 @@ std::u32string points_of(std::string_view text) {
 }
 
 bool is_apostrophe(char32_t c) { return c == U'\'' || c == 0x2019; }
-bool is_word(char32_t c) { return is_letter(c) || is_digit(c); }
+// What stands for an unknown letter counts as one.
+bool is_word(char32_t c) { return is_letter(c) || is_digit(c) || c == 0xFFFD; }
 
 // Whether a space is expected between two tokens.
 bool expects_space(std::u32string_view before, std::u32string_view token) {
