@@ -1,5 +1,5 @@
 # What the caption program does from outside.
-# cases: learn files errors
+# cases: learn files resume errors
 
 cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/run_program.cmake")
@@ -46,6 +46,30 @@ elseif(case STREQUAL "files")
     file(WRITE "${work}/bad.tsv" "pictures/0.pgm\tfine\npictures/bad.pgm\ta sentence\n")
     fails(1 "bad.tsv:2: .*bad.pgm: ${message}" --data "${work}/bad.tsv")
   endforeach()
+elseif(case STREQUAL "resume")
+  find_program(timeout timeout)
+  if(NOT timeout)
+    message(STATUS "no `timeout` program: skipped")
+    return()
+  endif()
+  set(a "${work}/a.safetensors")
+  set(b "${work}/b.safetensors")
+  file(GLOB old "${a}*" "${b}*")
+  file(REMOVE "${a}" ${old})
+  set(training ${program} ${small} --epochs 6)
+  run(0 ${training} --save "${a}")
+  foreach(seconds 0.3 0.5 0.8 1.2 2 4 8)  # until there was time for a step
+    execute_process(COMMAND ${timeout} -s INT ${seconds} ${training} --save "${b}" --resume
+                    OUTPUT_QUIET ERROR_QUIET)
+    file(GLOB checkpoints "${b}.run-*")
+    if(checkpoints OR EXISTS "${b}")
+      break()
+    endif()
+  endforeach()
+  run(0 ${training} --save "${b}" --resume)
+  file(SHA256 "${a}" expected)
+  file(SHA256 "${b}" found)
+  expect(found STREQUAL expected)
 elseif(case STREQUAL "errors")
   file(WRITE "${work}/empty" "")
   file(WRITE "${work}/malformed" "no tab\n")

@@ -1,5 +1,5 @@
 # What the speech program does from outside.
-# cases: learn letters files errors
+# cases: learn letters files resume errors
 
 cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/run_program.cmake")
@@ -70,6 +70,30 @@ elseif(case STREQUAL "files")
   fails(1 "six_speaker3_0.wav: the word 'six' does not occur in training" --data "${work}/flat" --hold-out speaker3)
   configure_file("${work}/flat/6_speaker3_0.wav" "${work}/flat/six.wav" COPYONLY)
   fails(1 "six.wav: expected a name like 7_anna_0.wav" --data "${work}/flat")
+elseif(case STREQUAL "resume")
+  find_program(timeout timeout)
+  if(NOT timeout)
+    message(STATUS "no `timeout` program: skipped")
+    return()
+  endif()
+  set(a "${work}/a.safetensors")
+  set(b "${work}/b.safetensors")
+  file(GLOB old "${a}*" "${b}*")
+  file(REMOVE "${a}" ${old})
+  set(training ${program} ${small} --epochs 12)
+  run(0 ${training} --save "${a}")
+  foreach(seconds 0.3 0.5 0.8 1.2 2 4 8)  # until there was time for a step
+    execute_process(COMMAND ${timeout} -s INT ${seconds} ${training} --save "${b}" --resume
+                    OUTPUT_QUIET ERROR_QUIET)
+    file(GLOB checkpoints "${b}.run-*")
+    if(checkpoints OR EXISTS "${b}")
+      break()
+    endif()
+  endforeach()
+  run(0 ${training} --save "${b}" --resume)
+  file(SHA256 "${a}" expected)
+  file(SHA256 "${b}" found)
+  expect(found STREQUAL expected)
 elseif(case STREQUAL "errors")
   file(REMOVE_RECURSE "${work}/folder" "${work}/one")
   file(MAKE_DIRECTORY "${work}/folder")
