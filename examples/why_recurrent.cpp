@@ -12,7 +12,7 @@
 //
 //     why_recurrent --plot out.svg                 parameters against length, names in new places, names by length
 //     why_recurrent --cell lstm                    or gru
-//     why_recurrent --data wnut17/train.conll --longest 20 --window 40 --epochs 8
+//     why_recurrent --data train.conll --longest 15 --window 25
 //                                                  CoNLL columns: persons, or in a file without them all entities
 //
 // To expect:                                                            feed-forward     recurrent
@@ -20,7 +20,7 @@
 //     F1 of names, sentences of up to 10 words, as in training              99 %           100 %
 //     "harry" found where training never had him                            22 %           100 %
 //     F1 of names, sentences of 11 to 16 words, never in training           70 %           100 %
-// 5 s.
+// Figures of seed 1; with seed 2 21 % and 67 % instead of 22 % and 70 %. 5 s.
 
 #include "common/name_networks.hpp"
 #include "common/name_report.hpp"
