@@ -137,7 +137,8 @@ TEST_CASE("a series' plain guess: a season that repeats is guessed exactly, over
   const ForecastTask task(series, parts_of(series, 40, 5, 3), 5, 3);
   for (const Index t : {150, 202, 210, 230})
     for (Index j = 1; j <= 3; ++j)
-      CHECK(task.plain(t, j) == doctest::Approx((t + j) % 5 * ((t + j) % 5) + 0.5 * static_cast<double>(t + j)));
+      CHECK(task.plain(t, j) ==
+            doctest::Approx(static_cast<double>((t + j) % 5 * ((t + j) % 5)) + 0.5 * static_cast<double>(t + j)));
   CHECK(std::isnan(task.target(200, 1, 240)));
   CHECK(std::isnan(task.target(238, 3, 240)));
   CHECK(task.inputs(0, 240).size() == static_cast<std::size_t>(240 * task.features()));

@@ -19,11 +19,13 @@ double said_at(const ForecastTask& task, const Forecasts& said, Index t, Index j
   return said[at(t * task.horizon + j - 1)];
 }
 
-/// By linear interpolation between the sorted values.
+/// Below it lies `share` of what the same source gives next, on average over n values drawn from it: the k-th of n
+/// sorted values stands for k / (n + 1) (split conformal prediction; Papadopoulos and others, 2002). Between them linear.
 double quantile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
   std::ranges::sort(values);
-  const double place = share * static_cast<double>(values.size() - 1);
+  const auto n = static_cast<double>(values.size());
+  const double place = std::clamp(share * (n + 1) - 1, 0.0, n - 1);
   const auto below = static_cast<std::size_t>(place), above = std::min(below + 1, values.size() - 1);
   return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
 }
