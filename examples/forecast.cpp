@@ -20,7 +20,7 @@
 //                      model         plain guess   persistence   seasonal naive   with its change   12-lag linear
 //     1 month ahead    0.40          0.402         1.33          2.63             0.50              0.44
 //     12 months ahead  0.51 .. 0.62  0.66          2.63          2.63             1.05              0.67
-// and 84 .. 90 % of the values inside bands that are meant to hold 90 %.
+// and 86 .. 91 % of the values inside bands that are meant to hold 90 %.
 
 #include "common/forecast_report.hpp"
 #include "common/forecast_task.hpp"
