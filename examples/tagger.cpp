@@ -9,7 +9,7 @@
 //     p(y | x) = exp(sum_t s_t[y_t] + A[y_{t-1}, y_t]) / Z              a conditional random field, in which no I-X
 //                                                         follows anything but B-X and I-X; --no-crf: softmax(s_t)
 //
-// With --recall r, O scores r higher in training where a name stands, so that names are worth a margin of r nats.
+// In training O scores --recall higher where a name stands: a margin in nats, by which more names are found.
 //
 //     tagger                                              sentences made of frames and names
 //     tagger --train train.conll --test test.conll        CoNLL columns: word first, tag last; IOB1, IOB2 or BIOES
@@ -22,7 +22,10 @@
 // is judged by 500 of other frames and other names. Its controls: the same with the words in random order, and
 // sentences on Teddy Roosevelt and Teddy bears, where a cell that reads forward only cannot know yet.
 //
-// F1 in percent, as everywhere in the literature.
+// Entity F1 in percent, counted as the CoNLL scorer does. To expect, median of seeds 1, 2 and 3, and time on two cores:
+//     no arguments          97; words in random order 34; "Teddy": one way 47 % right, both ways 100 %        8 s
+//     WNUT 2017             --train train.conll --dev dev.conll: 32.2 (30.6, 32.2, 32.7), nothing but train  16 s
+// The last epoch's model is judged. The settings (epochs, dropout, margin) were chosen on that dev part.
 
 #include <optional>
 

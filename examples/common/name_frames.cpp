@@ -134,9 +134,9 @@ const Material& held_out_material() {
       {"Cisco",           "Google",      "Honda",    "Reliance", "Danske Bank", "Philco",     "Lufthansa",
        "Adobe",           "Tata Motors", "Michelin", "Ikea",     "Fujitsu",     "Telefonica", "Roche",
        "Yale University", "Embraer",     "Zeiss",    "Qantas",   "Statoil",     "Alcatel"},
-      {"Bengaluru", "Prague", "Kampala",  "Nagoya",    "Sao Paulo", "Helsinki", "Chennai",
-       "Tunis",     "Bogota", "Montreal", "Zurich",    "New York",  "Riga",     "Busan",
-       "Porto",     "Dakar",  "Leeds",    "Hyderabad", "Utrecht",   "Minsk"},
+      {"Bengaluru", "Prague", "Kampala",  "Nagoya",    "Sao Paulo",    "Helsinki", "Chennai",
+       "Tunis",     "Bogota", "Montreal", "Zurich",    "Kuala Lumpur", "Riga",     "Busan",
+       "Porto",     "Dakar",  "Leeds",    "Hyderabad", "Utrecht",      "Minsk"},
       {"Jackson", "Charlotte", "Sydney", "Kellogg", "Heinz", "Carson", "Marshall", "Franklin", "Hilton", "Preston",
        "Georgia", "Adelaide", "Denver", "Tesla", "Ferrari", "Bristol", "Victoria", "Dell"}};
   return material;

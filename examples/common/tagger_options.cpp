@@ -33,9 +33,9 @@ void draw_types(const std::string& file, const TaggedSentences& test, const List
 }  // namespace
 
 TaggerOptions::TaggerOptions() {
-  epochs = 30;
+  epochs = 24;
   words.dropout = 0.5;
-  recall = 1;
+  recall = 2;
 }
 
 void add_tagger_options(CLI::App& app, TaggerOptions& o) {
