@@ -1,20 +1,21 @@
 // One to many: learns to compose from pieces of music, then writes a piece of its own as a standard MIDI file.
 //
-//     x_t in {0,1}^128                               which pitches sound at step t: a piano roll
+//     x_t in {0,1}^128                               which pitches sound at step t
 //     h_t = cell([x_{t-1}; v], h_{t-1})              one layer or several; v is the style, the same at every step
 //     p(pitch n sounds at t) = sigmoid(W dropout(h_t) + b)_n
 //     loss = - sum_n log p(x_tn)                     binary cross-entropy summed over notes, nats a step
 //
-// v holds the piece's shares of the twelve pitch classes, how often its chord changes and how full it is; half of the
-// time in training, and always where the loss is reported, v = 0: the style is not known. So the figures compare with
-// those of Boulanger-Lewandowski, Bengio and Vincent, "Modeling temporal dependencies in high-dimensional sequences"
-// (2012), who report the same sum over notes and mean over steps. Beside them stand two models without a network, both
-// counted: each pitch with its own frequency, and each pitch a Markov chain of its own.
-//
+// v: shares of the twelve pitch classes, pace, fullness; half of the time in training, and where the loss is reported,
+// v = 0: not known, so that figures compare with the literature's (see data/piano_roll.hpp). Beside them: each pitch with
+// its own frequency, and each pitch a Markov chain of its own, both counted.
 //     music --midi new.mid                              learns from dances made by rule, and makes one up
 //     music --data nottingham.json --midi new.mid       {"train": [[[60, 64], [60], ...], ...], "valid": [...]}
 //     music --load m.st --chord 60,64,67 --midi new.mid     --save m.st before; goes on from a seed chord
 //     music --load m.st --style random --midi new.mid   or --style 7 (as the seventh piece), or 14 numbers
+//
+// To expect without arguments: 2.7 nats a step on new tunes (chains 8.1, frequencies 11.4; the rules leave open 0.49);
+// pitch classes: correlation 0.7 with the style asked for, 0.1 with another. 13 s on two cores. What it makes up drifts
+// away from the rules after some 40 steps.
 
 #include <cmath>
 #include <numeric>
@@ -124,7 +125,6 @@ void run(Options& o) {
   const MusicTask task = o.data.empty() ? make_music(o.tunes, seed + 1000) : read_music(o.data, seed);
   Rng rng(seed);
   const Style style = o.style.empty() ? Style{} : parse_style(o.style, task.styles, rng);
-  parse_chord(o.chord);
   MetricsFile metrics(o.metrics);
   Composer<Cell> model(o, rng);
   if (!o.load.empty()) load_parameters(o.load, model);
@@ -164,10 +164,7 @@ void run(Options& o) {
   figures.insert(figures.end(), {{"style_correlation", own}, {"other_correlation", other}});
   const PianoRoll piece = compose(model, shards.tape(0), {&style, 1}, o, rng, likely)[0];
   print("\n%s", roll_text(piece).c_str());
-  if (!o.midi.empty()) {
-    write_midi(o.midi, piece, o.sound);
-    print("%s: %zu steps", o.midi.c_str(), piece.size());
-  }
+  if (!o.midi.empty()) write_midi(o.midi, piece, o.sound);
   draw_roll(o.plot, piece, likely);
   o.load.empty() ? finish_training(metrics, figures, result) : finish_metrics(metrics, figures);
 }
@@ -192,7 +189,7 @@ int main(int argc, char** argv) {
   add_midi_options(app, o.sound);
   catch_interrupts();
   return run_program(app, argc, argv, [&] {
-    check_plot(o.plot), check_midi(o.midi, o.sound);
+    check_plot(o.plot), check_midi(o.midi, o.sound), parse_chord(o.chord);
     if (!o.load.empty()) {
       const auto settings = read_settings(o.load, "music");
       o.cell = setting<std::string>(settings, "cell", o.load);
