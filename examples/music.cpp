@@ -6,7 +6,7 @@
 //     loss = - sum_n log p(x_tn)                     binary cross-entropy summed over notes, nats a step
 //
 // v: shares of the twelve pitch classes, pace, fullness; half of the time in training, and where the loss is reported,
-// v = 0: not known, so that figures compare with the literature's (see data/piano_roll.hpp). Beside them: each pitch with
+// v = 0: not known, so that figures compare with the literature's (data/piano_roll.hpp). Beside them: each pitch with
 // its own frequency, and each pitch a Markov chain of its own, both counted.
 //     music --midi new.mid                              learns from dances made by rule, and makes one up
 //     music --data nottingham.json --midi new.mid       {"train": [[[60, 64], [60], ...], ...], "valid": [...]}
