@@ -10,7 +10,6 @@
 //                                                         follows anything but B-X and I-X; --no-crf: softmax(s_t)
 //
 // In training O scores --recall higher where a name stands: a margin in nats, by which more names are found.
-//
 //     tagger                                              sentences made of frames and names
 //     tagger --train train.conll --test test.conll        CoNLL columns: word first, tag last; IOB1, IOB2 or BIOES
 //            --dev dev.conll                              chooses the epoch; without --test it only judges the last one
@@ -21,11 +20,9 @@
 // Without files it makes 3000 sentences from frames ("X joined Y", "the mayor of X thanked Y") and lists of names, and
 // is judged by 500 of other frames and other names. Its controls: the same with the words in random order, and
 // sentences on Teddy Roosevelt and Teddy bears, where a cell that reads forward only cannot know yet.
-//
 // Entity F1 in percent, counted as the CoNLL scorer does. To expect, median of seeds 1, 2 and 3, and time on two cores:
 //     no arguments          97; words in random order 34; "Teddy": one way 47 % right, both ways 100 %        8 s
-//     WNUT 2017             --train train.conll --dev dev.conll: 32.2 (30.6, 32.2, 32.7), nothing but train  16 s
-// The last epoch's model is judged. The settings (epochs, dropout, margin) were chosen on that dev part.
+//     WNUT 2017             --train, --dev: 32.2 (30.6, 32.2, 32.7), the last epoch's; settings by dev         16 s
 
 #include <optional>
 
