@@ -8,7 +8,7 @@
 //     loss = mean (z_tj - (y(t+j) - base_{t,j}) / s_j)^2    over all j whose y is known
 //
 // The forecast is the mean of several such networks. The rows are parted by time: to learn from, to choose by, to be
-// judged by. The bands are quantiles of what the forecasts were off by in the middle part, which chose the epoch but was
+// judged by. The bands are quantiles of what forecasts were off by in the middle part, which chose the epoch but was
 // not learnt from; how many values of the last part lie inside is printed. Missing values are welcome anywhere.
 //
 //     forecast                                  carbon dioxide at Mauna Loa since 1958, by the month (NOAA, Scripps)
