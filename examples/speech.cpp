@@ -16,7 +16,8 @@
 //     speech --data fsdd --folds          each speaker held out in turn; --first 5: recordings 0 .. 4 of all speakers
 //     speech --data fsdd --save model     then: speech --load model --listen what_is_this.wav
 //
-// Beside it stands the nearest recording by dynamic time warping, which is how telephones understood digits once.
+// Beside it stands the nearest recording by dynamic time warping, which is how telephones understood digits once. It
+// knows espeak-ng's voices, which are all alike, as well as the model does: 100 %, after some 7 s on two cores.
 
 #include <cmath>
 

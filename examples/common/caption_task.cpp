@@ -11,7 +11,7 @@
 
 namespace unroll::examples {
 
-CaptionOptions::CaptionOptions() { cell = "gru", epochs = 12, lr = 4e-3; }
+CaptionOptions::CaptionOptions() { cell = "gru", epochs = 15, lr = 4e-3; }
 
 void add_caption_options(CLI::App& app, CaptionOptions& o) {
   auto* data = app.add_option("--data", o.data, "lines `file.pgm TAB sentence`; a tenth is to be judged by");

@@ -12,12 +12,14 @@ namespace unroll::examples {
 
 struct LogMelOptions {
   Index bands = 40;
-  double window = 0.025;      ///< length of a frame, in seconds
-  double hop = 0.010;         ///< from the beginning of a frame to that of the next one, in seconds
-  double low = 60;            ///< lowest frequency, in Hz
-  double high = 3800;         ///< highest frequency, in Hz; half the rate where that is less
-  double emphasis = 0.97;     ///< e of x_n - e x_(n-1), which lifts high frequencies
-  double dynamic_range = 50;  ///< in dB: what is weaker than the strongest energy by more counts as that weak
+  double window = 0.025;   ///< length of a frame, in seconds
+  double hop = 0.010;      ///< from the beginning of a frame to that of the next one, in seconds
+  double low = 60;         ///< lowest frequency, in Hz
+  double high = 3800;      ///< highest frequency, in Hz; half the rate where that is less
+  double emphasis = 0.97;  ///< e of x_n - e x_(n-1), which lifts high frequencies
+  /// In dB: what is weaker than the strongest energy by more counts as that weak. With more than some 25 one hears the
+  /// rooms that recordings were made in, and is lost in another one.
+  double dynamic_range = 20;
 };
 
 /// A change of voice, for training on more voices than there are.

@@ -6,7 +6,7 @@
 
 namespace unroll::examples {
 
-SpeechOptions::SpeechOptions() { epochs = 20, weight_decay = 1e-2; }
+SpeechOptions::SpeechOptions() { epochs = 15, weight_decay = 1e-2; }
 
 void add_speech_options(CLI::App& app, SpeechOptions& o) {
   auto* data = app.add_option("--data", o.data, "folder of {word}_{speaker}_{number}.wav, or with a folder a word");

@@ -47,7 +47,7 @@ std::vector<Parting> part_recordings(std::span<const Utterance> recordings, cons
 struct Disguise {
   double tract = 0.15;  ///< frequencies times e^u, u uniform in -tract .. tract (Jaitly and Hinton, 2013)
   double tempo = 0.2;   ///< the same for the speed
-  double noise = 20;    ///< white noise, this to 60 dB below the recording; 60: none
+  double noise = 10;    ///< white noise, this to 60 dB below the recording; 60: none
   Index masks = 2;      ///< blocks of bands and blocks of frames set to their mean (SpecAugment: Park et al., 2019)
 };
 
