@@ -136,14 +136,14 @@ void draw_names(const std::string& plot, const NameTask& task, const NameFigures
   draw(plot,
        data +
            "set multiplot layout 1,3\nset grid\nset key bottom\n"
-           "set title 'Parameters'\nset xlabel 'words in a sentence'\nset logscale y\nset yrange [1e5:2e8]\n"
-           "set format y '10^%T'\nset ytics ('100,000' 1e5, '1 million' 1e6, '10 million' 1e7, '100 million' 1e8)\n" +
-           both("parameters", "lines") +
-           "unset logscale y\nset ytics auto\nset format y '%g'\nset yrange [-3:103]\nset key at graph 0.97,0.85\n"
+           "set title 'Parameters'\nset xlabel 'words in a sentence'\nset logscale y\nset format y '%.0s%c'\n" +
+           text("set yrange [%g:*]\n", static_cast<double>(recurrent.parameters) / 5) + both("parameters", "lines") +
+           "unset logscale y\nset format y '%g'\nset yrange [-3:103]\nset key at graph 0.97,0.85\n"
            "set title 'Names where training never had them'\nset xlabel 'place in the sentence'\nset ylabel 'found, "
            "%'\n" +
            both("places", "linespoints pointtype 7 pointsize 0.6") +
-           text("set key inside left bottom\nset title 'Names by length'\nset xlabel 'words in a sentence'\nset ylabel 'F1, "
+           text("set key inside left bottom\nset title 'Names by length'\nset xlabel 'words in a sentence'\nset ylabel "
+                "'F1, "
                 "%%'\n"
                 "set arrow 1 from %g,-3 to %g,103 nohead dashtype 2 linecolor 'gray40'\n"
                 "set label 1 'never trained' at %g,50\n",
