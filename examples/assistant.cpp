@@ -26,8 +26,8 @@
 #include <iostream>
 #include <optional>
 
-#include "common/assistant_domain.hpp"
-#include "common/assistant_options.hpp"
+#include "assistant/domain.hpp"
+#include "assistant/options.hpp"
 #include "common/plot.hpp"
 #include "common/progress.hpp"
 #include "unroll/data/batches.hpp"

@@ -20,7 +20,7 @@
 
 #include <algorithm>
 
-#include "common/caption_task.hpp"
+#include "caption/task.hpp"
 #include "common/plot.hpp"
 #include "common/training.hpp"
 #include "unroll/nn/bidirectional.hpp"

@@ -26,10 +26,10 @@
 #include <cmath>
 #include <numbers>
 
-#include "common/char_task.hpp"
+#include "char_lm/char_task.hpp"
+#include "char_lm/streams.hpp"
 #include "common/plot.hpp"
 #include "common/program.hpp"
-#include "common/streams.hpp"
 #include "unroll/core/threads.hpp"
 #include "unroll/data/parameter_file.hpp"
 #include "unroll/nn/carry.hpp"

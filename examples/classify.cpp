@@ -25,7 +25,7 @@
 //     Japanese vowels (UCI), --pool max --noise 0.5 --epochs 60         98.4 % (median of five seeds)            2 s
 //     surnames of 18 languages, --splits 5 --pool last                  81.4 % (naive Bayes 78.5 %)             35 s
 
-#include "common/judge.hpp"
+#include "classify/judge.hpp"
 #include "common/plot.hpp"
 #include "common/training.hpp"
 #include "unroll/nn/attention.hpp"

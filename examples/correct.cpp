@@ -3,7 +3,7 @@
 // Errors are made in right sentences by a stated noise model, other ones in every epoch: typing errors, a/an, was/were,
 // he/she, words left out and words doubled, with the chances that --help shows. The model reads a sentence to its end,
 // in both directions, each word as a whole and letter by letter; then it goes through it again and says at every step
-// that the word is copied, that it is skipped, or which word is put in (common/transducer.hpp has the equations). So
+// that the word is copied, that it is skipped, or which word is put in (correct/transducer.hpp has the equations). So
 // words that it never saw can pass, and a mended word costs two steps, not a sentence.
 //
 //     correct                                   sentences made by rule, about people whose names say "he" or "she"
@@ -21,10 +21,10 @@
 
 #include <iostream>
 
-#include "common/correction_task.hpp"
 #include "common/plot.hpp"
 #include "common/training.hpp"
-#include "common/transducer.hpp"
+#include "correct/correction_task.hpp"
+#include "correct/transducer.hpp"
 #include "unroll/data/text_file.hpp"
 #include "unroll/data/utf8.hpp"
 

@@ -13,10 +13,10 @@
 
 #include <unroll/unroll.hpp>
 
-#include "common/brackets.hpp"
 #include "common/plot.hpp"
-#include "common/stopwatch.hpp"
 #include "common/training.hpp"
+#include "custom_cell/brackets.hpp"
+#include "custom_cell/stopwatch.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

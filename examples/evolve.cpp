@@ -21,9 +21,9 @@
 
 #include <memory>
 
-#include "common/evolve_network.hpp"
 #include "common/plot.hpp"
 #include "common/training.hpp"
+#include "evolve/network.hpp"
 #include "unroll/nn/population.hpp"
 #include "unroll/optim/clip.hpp"
 #include "unroll/optim/cma_es.hpp"

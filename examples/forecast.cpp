@@ -22,10 +22,10 @@
 //     12 months ahead  0.51 .. 0.62  0.66          2.63          2.63             1.05              0.67
 // and 86 .. 91 % of the values inside bands that are meant to hold 90 %.
 
-#include "common/forecast_report.hpp"
-#include "common/forecast_task.hpp"
 #include "common/plot.hpp"
 #include "common/training.hpp"
+#include "forecast/report.hpp"
+#include "forecast/task.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/rnn.hpp"
 #include "unroll/ops/dropout.hpp"

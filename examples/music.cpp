@@ -20,10 +20,10 @@
 #include <cmath>
 #include <numeric>
 
-#include "common/midi.hpp"
-#include "common/music_task.hpp"
 #include "common/plot.hpp"
 #include "common/training.hpp"
+#include "music/midi.hpp"
+#include "music/task.hpp"
 #include "unroll/nn/carry.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/one_to_many.hpp"

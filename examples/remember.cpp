@@ -25,9 +25,9 @@
 // 93 to 95 % at one of the gaps.) With --keep 0 all three guess from 30 words on.
 
 #include "common/plot.hpp"
-#include "common/remember_report.hpp"
-#include "common/story_reader.hpp"
 #include "common/training.hpp"
+#include "remember/report.hpp"
+#include "remember/story_reader.hpp"
 #include "unroll/data/split.hpp"
 
 using namespace unroll;

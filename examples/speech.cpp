@@ -1,6 +1,6 @@
 // Speech: hears words by a voice it has never heard, and says which they were, or writes them down.
 //
-//     x_t   = log-mel energies of 25 ms of sound every 10 ms, less their mean    (common/log_mel.hpp, with FFTW)
+//     x_t   = log-mel energies of 25 ms of sound every 10 ms, less their mean    (speech/log_mel.hpp, with FFTW)
 //     h^0   = both(x)                  a layer in both directions: f_t = cell(x_t, f_(t-1)), b_t = cell(x_t, b_(t+1))
 //     h^l_s = both([h^(l-1)_2s, h^(l-1)_(2s+1)])    a pyramid: every layer reads pairs of steps of the one below
 //     p(word | x)    = softmax(V sum_s a_s h_s + c)    a = softmax_s(v . tanh(W h_s + u)); loss: - log p; with --ctc
@@ -22,8 +22,8 @@
 #include <cmath>
 
 #include "common/plot.hpp"
-#include "common/speech_options.hpp"
-#include "common/speech_report.hpp"
+#include "speech/options.hpp"
+#include "speech/report.hpp"
 #include "unroll/nn/attention.hpp"
 #include "unroll/nn/bidirectional.hpp"
 #include "unroll/nn/ctc.hpp"

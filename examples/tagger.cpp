@@ -26,11 +26,11 @@
 
 #include <optional>
 
-#include "common/name_frames.hpp"
 #include "common/plot.hpp"
 #include "common/progress.hpp"
-#include "common/tag_scores.hpp"
-#include "common/tagger_options.hpp"
+#include "tagger/name_frames.hpp"
+#include "tagger/options.hpp"
+#include "tagger/tag_scores.hpp"
 #include "unroll/data/batches.hpp"
 #include "unroll/data/tokenize.hpp"
 #include "unroll/nn/crf.hpp"

@@ -20,9 +20,9 @@
 
 #include <iostream>
 
-#include "common/parallel_text.hpp"
 #include "common/training.hpp"
-#include "common/translator.hpp"
+#include "translate/parallel_text.hpp"
+#include "translate/translator.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "common/brackets.hpp"
+#include "custom_cell/brackets.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

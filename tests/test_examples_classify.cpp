@@ -5,8 +5,8 @@
 #include <cmath>
 #include <set>
 
-#include "common/judge.hpp"
-#include "common/labelled_items.hpp"
+#include "classify/judge.hpp"
+#include "classify/labelled_items.hpp"
 #include "common/plot.hpp"
 #include "temporary_folder.hpp"
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <fstream>
 
-#include "common/evolve_task.hpp"
+#include "evolve/task.hpp"
 #include "temporary_folder.hpp"
 #include "unroll/core/error.hpp"
 

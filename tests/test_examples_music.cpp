@@ -3,10 +3,10 @@
 #include <cmath>
 #include <string>
 
-#include "common/forecast_task.hpp"
-#include "common/midi.hpp"
-#include "common/music_task.hpp"
-#include "common/tunes.hpp"
+#include "forecast/task.hpp"
+#include "music/midi.hpp"
+#include "music/task.hpp"
+#include "music/tunes.hpp"
 #include "temporary_folder.hpp"
 #include "unroll/core/error.hpp"
 

@@ -2,12 +2,12 @@
 
 #include <doctest/doctest.h>
 
-#include "common/correction_task.hpp"
 #include "common/letters.hpp"
-#include "common/parallel_text.hpp"
 #include "common/subwords.hpp"
-#include "common/text_errors.hpp"
-#include "common/transducer.hpp"
+#include "correct/correction_task.hpp"
+#include "correct/text_errors.hpp"
+#include "correct/transducer.hpp"
+#include "translate/parallel_text.hpp"
 #include "unroll/core/error.hpp"
 
 using namespace unroll;

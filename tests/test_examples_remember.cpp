@@ -4,8 +4,8 @@
 
 #include <set>
 
-#include "common/remember_report.hpp"
-#include "common/stories.hpp"
+#include "remember/report.hpp"
+#include "remember/stories.hpp"
 #include "unroll/core/error.hpp"
 
 using namespace unroll;

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "common/speech_task.hpp"
+#include "speech/task.hpp"
 #include "unroll/core/error.hpp"
 
 using namespace unroll;

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <set>
 
-#include "common/assistant_domain.hpp"
-#include "common/name_frames.hpp"
+#include "assistant/domain.hpp"
 #include "common/word_encoder.hpp"
+#include "tagger/name_frames.hpp"
 #include "temporary_folder.hpp"
 #include "unroll/core/error.hpp"
 #include "unroll/data/tags.hpp"

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "char_lm/ngram.hpp"
+#include "char_lm/sampling.hpp"
+#include "char_lm/streams.hpp"
 #include "common/corpus.hpp"
-#include "common/ngram.hpp"
 #include "common/progress.hpp"
-#include "common/sampling.hpp"
-#include "common/streams.hpp"
 #include "unroll/core/random.hpp"
 
 using namespace unroll;

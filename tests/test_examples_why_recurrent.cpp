@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "common/name_report.hpp"
-#include "common/name_sentences.hpp"
 #include "unroll/core/error.hpp"
+#include "why_recurrent/name_report.hpp"
+#include "why_recurrent/name_sentences.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

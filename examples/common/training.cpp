@@ -9,8 +9,7 @@
 
 namespace unroll::examples {
 
-TrainingOptions::TrainingOptions()
-    : threads(std::min(get_num_threads(), 4)) {}
+TrainingOptions::TrainingOptions() : threads(std::min(get_num_threads(), 4)) {}
 
 void add_training_options(CLI::App& app, TrainingOptions& o, const char* plot, bool cells) {
   if (cells)
