@@ -18,6 +18,7 @@
 #include "unroll/nn/rnn_cell.hpp"
 #include "unroll/nn/stack.hpp"
 #include "unroll/nn/weight_drop.hpp"
+#include "unroll/ops/map.hpp"
 
 using namespace unroll;
 

@@ -7,6 +7,7 @@
 #include "unroll/nn/carry.hpp"
 #include "unroll/nn/check_cell.hpp"
 #include "unroll/nn/crf.hpp"
+#include "unroll/ops/map.hpp"
 
 using namespace unroll;
 namespace {
