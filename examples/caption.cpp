@@ -9,7 +9,7 @@
 //     f_t      = tanh(W_c [c_t; s_t] + b_c)            p(y_t | y_(<t), picture) = softmax(W_o f_t + b_o)
 //
 //     caption                          pictures of shapes and digits, drawn by the program: "a small hollow circle
-//                                      above a large seven"; those it is judged by have sentences that training never has
+//                                      above a large seven"; judged by sentences that training never has
 //     caption --write FOLDER           writes such pictures and their sentences as files
 //     caption --data FOLDER/pictures.tsv      lines `file.pgm TAB sentence`; a tenth to be judged by, at random
 //     caption --train a.tsv --test b.tsv

@@ -7,17 +7,18 @@
 //     particle swarm         v = w v + c1 u1 (own best - x) + c2 u2 (swarm's best - x);  x += v
 //
 // The task: embedded Reber strings (BTBTXSETE, BPBPTTVVEPE), whose last symbol but one is the second one again, however
-// long ago that was. A network is good when at most 2 % of 1,000 fresh strings have an illegal symbol before a legal one.
+// long ago that was. A network is good when at most 2 % of 1,000 fresh strings have an illegal symbol before a legal
+// one.
 //
 //     evolve --plot out.svg               the three ways: losses against strings read and against seconds
 //     evolve --ways cma-es                the fourth, which learns the shape of the loss
 //     evolve --cell rnn                   or gru
 //     evolve --data lines.txt             what comes next in the lines of a text; a tenth is to be judged by
 //
-// To expect of seeds 1, 2, 3: back-propagation is good after 16, 59 and 12 thousand strings, the evolution strategy after
-// 1.8, 1.0 and 3.7 million. The swarm is not always: with seed 2 after 6.0 million, with seed 1 it ends after 12.8 million
-// at a loss of 0.56 nats a symbol with 37 % of the strings wrong (counts of pairs get 1.27, who knows the grammar 0.44).
-// 12 s. So where there is a gradient, it is worth a hundred losses and more.
+// To expect of seeds 1, 2, 3: back-propagation is good after 16, 59 and 12 thousand strings, the evolution strategy
+// after 1.8, 1.0 and 3.7 million. The swarm is not always: with seed 2 after 6.0 million, with seed 1 it ends after 12.8
+// million at a loss of 0.56 nats a symbol with 37 % of the strings wrong (counts of pairs get 1.27, who knows the grammar
+// 0.44). 12 s. So where there is a gradient, it is worth a hundred losses and more.
 
 #include <memory>
 

@@ -15,7 +15,7 @@
 //            --dev dev.conll                              chooses the epoch; without --test it only judges the last one
 //     tagger ... --save names.safetensors                 then: --load names.safetensors --sentence "I met Ann ."
 //     tagger ... --predict out.txt                        `word tag guess` lines, also for the CoNLL scorer
-//     tagger --score out.txt                              precision, recall and F1 of such a file, as that scorer counts
+//     tagger --score out.txt                              precision, recall and F1 of such a file, as it counts
 //
 // Without files it makes 3000 sentences from frames ("X joined Y", "the mayor of X thanked Y") and lists of names, and
 // is judged by 500 of other frames and other names. Its controls: the same with the words in random order, and

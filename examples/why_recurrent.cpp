@@ -5,8 +5,8 @@
 //     recurrent       h_t = cell(E[word_t], h_{t-1})             p_t = sigmoid(v . h_t + c)         any t
 //
 // With 10,000 words and 100 units each E_t has a million weights, so the first network grows by a million with each
-// word of a sentence; the second does not grow. What the first learns of a word at one place it does not know at another:
-// "harry", who stands at the first place in training and nowhere else, and whole sentences longer than any it has seen.
+// word of a sentence; the second does not grow. What the first learns of a word at one place it does not know at
+// another: "harry", who stands at the first place in training and nowhere else, and whole sentences longer than any it has seen.
 // Both read the same batches. Sentences are made by a grammar ("in winter meera patel found old maps while owls admired
 // harry") in which nothing but the word itself says whether it is a name.
 //

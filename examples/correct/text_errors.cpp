@@ -129,8 +129,8 @@ Sentence make_errors(const Sentence& sentence, const NoiseModel& noise, Rng& rng
 
 std::vector<Edit> edits_of(const Sentence& before, const Sentence& after) {
   const std::size_t n = before.size(), m = after.size(), width = m + 1;
-  // cost[i][j]: of changes that make the rest of `after` from j on of the rest of `before` from i on. A word that is put
-  // in or taken out costs 2, another one in its place 2 if they are alike, else 3.
+  // cost[i][j]: of changes that make the rest of `after` from j on of the rest of `before` from i on. A word that is
+  // put in or taken out costs 2, another one in its place 2 if they are alike, else 3.
   std::vector<std::size_t> cost((n + 1) * width);
   const auto change = [&](std::size_t i, std::size_t j) -> std::size_t {
     return before[i] == after[j] ? 0 : alike(before[i], after[j]) ? 2 : 3;

@@ -20,7 +20,8 @@ double said_at(const ForecastTask& task, const Forecasts& said, Index t, Index j
 }
 
 /// Below it lies `share` of what the same source gives next, on average over n values drawn from it: the k-th of n
-/// sorted values stands for k / (n + 1) (split conformal prediction; Papadopoulos and others, 2002). Between them linear.
+/// sorted values stands for k / (n + 1) (split conformal prediction; Papadopoulos and others, 2002). Between them
+/// linear.
 double quantile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
   std::ranges::sort(values);
