@@ -13,9 +13,9 @@ namespace unroll {
 /// A slab of values each of which one `map` has read, and nothing else, gives its memory to its adjoints in backward();
 /// to read such a value after that is an error (StaleVariableError).
 ///
-/// Works for any code between two calls of `step`: a tensor whose size is not a whole number of rows, or that differs
-/// from what the first step made at this place, simply gets memory of its own. Only in a Recording; elsewhere it does
-/// nothing.
+/// Works for any code between two calls of `step`: a tensor whose first dimension is not the number of rows, or that
+/// differs from what the first step made at this place, simply gets memory of its own. Only in a Recording; elsewhere
+/// it does nothing.
 template <class T>
 class Loop {
  public:

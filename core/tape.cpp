@@ -382,7 +382,9 @@ void Loop<T>::step(Index first_row, Index rows) {
 template <class T>
 detail::Node<T>* Loop<T>::place(const Shape& shape) {
   const Index size = shape.size();
-  if (!at_ || rows_ == 0 || size == 0 || size % rows_ != 0) return nullptr;
+  // What has not a row for each of the step's, as all that an attention looks at, is no part of a slab: with one row in
+  // the step a slab of it would be as many times as large as there are rows in all steps.
+  if (!at_ || size == 0 || shape.rank() == 0 || shape[0] != rows_) return nullptr;
   const Index width = size / rows_;
   if (!*at_) {
     auto* site = new (tape_.template allocate<Site>(1)) Site{tape_.bare_node(), width, nullptr};

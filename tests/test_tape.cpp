@@ -68,11 +68,10 @@ bool holds(const std::string& text, const char* part) { return text.find(part) !
 
 TEST_CASE("an operation needs an open scope, and the error names both kinds") {
   Tape<float> tape;
-  CHECK_THROWS_WITH_AS(
-      input(two, Shape{2}),
-      "[input] no scope is open on this thread; expected a Recording (to train) or an Evaluation "
-      "(values only): Recording step(tape);",
-      NoScopeError);
+  CHECK_THROWS_WITH_AS(input(two, Shape{2}),
+                       "[input] no scope is open on this thread; expected a Recording (to train) or an Evaluation "
+                       "(values only): Recording step(tape);",
+                       NoScopeError);
   CHECK_THROWS_AS(zeros<float>(Shape{2}), NoScopeError);
   CHECK_THROWS_AS(use(Parameter<float>(Shape{2})), NoScopeError);
   Variable<float> x;
@@ -93,10 +92,9 @@ TEST_CASE("a Variable that was never set") {
   Recording step(tape);
   const Variable<float> x;
   CHECK_FALSE(x.defined());
-  CHECK_THROWS_WITH_AS(
-      scaled(x, 1.f),
-      "[scaled] got a Variable that was never set; expected one made by input() or an operation",
-      EmptyVariableError);
+  CHECK_THROWS_WITH_AS(scaled(x, 1.f),
+                       "[scaled] got a Variable that was never set; expected one made by input() or an operation",
+                       EmptyVariableError);
   CHECK_THROWS_AS(x.shape(), EmptyVariableError);
   CHECK_THROWS_AS(tape.backward(x), EmptyVariableError);
 }
@@ -117,11 +115,10 @@ TEST_CASE("values are readable after their scope, until the tape's next scope be
   SUBCASE("a Recording") {
     Recording step(tape);
     CHECK_THROWS_AS(y.to_vector(), StaleVariableError);
-    CHECK_THROWS_WITH_AS(
-        scaled(y, 1.f),
-        "[scaled] got a Variable whose scope was rewound: it is older than the tape's current scope; "
-        "carry values from one scope to the next by a detached copy, not by the Variable",
-        StaleVariableError);
+    CHECK_THROWS_WITH_AS(scaled(y, 1.f),
+                         "[scaled] got a Variable whose scope was rewound: it is older than the tape's current scope; "
+                         "carry values from one scope to the next by a detached copy, not by the Variable",
+                         StaleVariableError);
   }
   SUBCASE("an Evaluation") {
     Evaluation step(tape);
@@ -162,8 +159,7 @@ TEST_CASE("a Variable whose tape was destroyed") {
     x = input(two, Shape{2});
   }
   CHECK_THROWS_WITH_AS(
-      x.to_vector(),
-      "[to_vector] got a Variable whose tape was destroyed; expected the tape to outlive its Variables",
+      x.to_vector(), "[to_vector] got a Variable whose tape was destroyed; expected the tape to outlive its Variables",
       DeadTapeError);
   Tape<float> another;  // may well lie where the dead one lay
   Recording step(another);
@@ -229,10 +225,9 @@ TEST_CASE("backward: what it refuses") {
   Recording step(tape);
   const auto x = input(two, Shape{2}, requires_grad);
   const auto c = input(std::vector<float>{1}, Shape{});
-  CHECK_THROWS_WITH_AS(
-      tape.backward(scaled(x, 2.f)),
-      "[backward] the loss has shape (2); expected one element: reduce it with sum() or mean()",
-      NonScalarError);
+  CHECK_THROWS_WITH_AS(tape.backward(scaled(x, 2.f)),
+                       "[backward] the loss has shape (2); expected one element: reduce it with sum() or mean()",
+                       NonScalarError);
   CHECK_THROWS_WITH_AS(
       tape.backward(scaled(c, 2.f)),
       "[backward] no parameter and no differentiable input led to the loss; expected an operation on one",
@@ -250,11 +245,10 @@ TEST_CASE("backward: what it refuses") {
   const auto loss = at(scaled(x, 2.f), 1);
   tape.backward(loss);
   CHECK(x.grad_to_vector() == std::vector<float>{0, 2});
-  CHECK_THROWS_WITH_AS(
-      tape.backward(loss),
-      "[backward] called a second time in one Recording; expected one call: add the losses up, or "
-      "record again",
-      BackwardTwiceError);
+  CHECK_THROWS_WITH_AS(tape.backward(loss),
+                       "[backward] called a second time in one Recording; expected one call: add the losses up, or "
+                       "record again",
+                       BackwardTwiceError);
   CHECK(x.grad_to_vector() == std::vector<float>{0, 2});
 }
 
@@ -418,6 +412,28 @@ TEST_CASE("after an operation has thrown the recording goes on") {
   const auto parts = chunk<2>(y);  // y was cut by the failing operation already
   tape.backward(parts[1]);
   CHECK(x.grad_to_vector() == std::vector<float>{0, 2});
+}
+
+TEST_CASE("what a step of a loop makes beside the rows of its batch costs its own size, not that times all rows") {
+  const std::vector<float> wide(20000, 0.5f), narrow(8, 0.5f);
+  for (const Index active : {1, 2, 4}) {
+    CAPTURE(active);
+    Tape<float> tape;
+    const Recording step(tape);
+    const auto w = input(wide, Shape{100, 200}, requires_grad);  // as the memory an attention looks at
+    const auto h = input(narrow, Shape{active, 8 / active}, requires_grad);
+    Loop<float> loop(tape, 1000);
+    std::vector<Variable<float>> rows;
+    for (Index t = 0; t < 3; ++t) {
+      loop.step(t * active, active);
+      scaled(w, 2.f);
+      rows.push_back(scaled(h, 3.f));
+    }
+    CHECK(tape.bytes_used() < 5 * wide.size() * sizeof(float) + 2000 * narrow.size() * sizeof(float));
+    const auto all = join(std::span<const Variable<float>>(rows));  // these do lie one after the other
+    CHECK(all.values().data() == rows[0].values().data());
+    CHECK(all.shape() == Shape{3 * active, 8 / active});
+  }
 }
 
 TEST_CASE("a scope that an exception ended leaves the tape and the thread free") {
