@@ -20,9 +20,9 @@
 //     remember --data stories.tsv         lines `answer TAB the words before it`; every tenth is to be judged by
 //     remember --load m.safetensors --test more.tsv                  a model of --save, judged by other stories
 //
-// To expect, right answers at a gap of 60 with seeds 1 and 5: LSTM 99.9 and 100 %, GRU 100 and 100 %, RNN 49 and 56 %,
-// which is guessing, as from 30 words on. 8 s. (Now and then an LSTM takes one of the twenty names for another kind:
-// 93 to 95 % at one of the gaps.) With --keep 0 all three guess from 30 words on.
+// To expect, right answers at a gap of 60 with seeds 1 to 5: LSTM 99.9 to 100 %, GRU 100 %, RNN 49 to 56 %, which is
+// guessing, as from 30 words on at the latest. 8 s. (At --keep 4 an LSTM now and then takes one of the twenty names for
+// another kind: 93 to 95 % at one of the gaps.) With --keep 0 all three guess from 30 words on.
 
 #include "common/plot.hpp"
 #include "common/training.hpp"
