@@ -8,12 +8,31 @@ get_filename_component(name "${CMAKE_SCRIPT_MODE_FILE}" NAME_WE)
 file(MAKE_DIRECTORY "${work}")
 set(log "${work}/${case}.jsonl")
 
+# needs(TOOL): sets a variable of its name to where that program is. Where there is none, what comes after it in the test
+# is skipped.
+macro(needs tool)
+  find_program(${tool} ${tool})
+  if(NOT ${tool})
+    message(STATUS "no ${tool}: skipped")
+    return()
+  endif()
+endmacro()
+
 # run(STATUS COMMAND...): sets `out` and `err`.
 function(run expected)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE err)
+  execute_process(COMMAND ${ARGN} ${typing} RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE err)
   if(NOT status STREQUAL expected)
     message(FATAL_ERROR "status ${status}, expected ${expected}\n${ARGN}\n${out}\n${err}")
   endif()
+  set(out "${out}" PARENT_SCOPE)
+  set(err "${err}" PARENT_SCOPE)
+endfunction()
+
+# run_typing(TEXT STATUS COMMAND...): the same, while TEXT is typed.
+function(run_typing text expected)
+  file(WRITE "${work}/typed" "${text}")
+  set(typing INPUT_FILE "${work}/typed")
+  run(${expected} ${ARGN})
   set(out "${out}" PARENT_SCOPE)
   set(err "${err}" PARENT_SCOPE)
 endfunction()
@@ -47,10 +66,96 @@ macro(expect)
   endif()
 endmacro()
 
+# same_again(KEYS COMMAND...): the command ends well, and in the same KEYS (a list) of ${log} as the run before it.
+function(same_again keys)
+  foreach(key IN LISTS keys)
+    metric(${key}_before ${key})
+  endforeach()
+  run(0 ${ARGN})
+  foreach(key IN LISTS keys)
+    metric(${key}_again ${key})
+    expect(${key}_again STREQUAL ${key}_before)
+  endforeach()
+  set(out "${out}" PARENT_SCOPE)
+  set(err "${err}" PARENT_SCOPE)
+endfunction()
+
+# same_file(FILE FILE): byte by byte.
+function(same_file first second)
+  file(SHA256 "${first}" one)
+  file(SHA256 "${second}" other)
+  if(NOT one STREQUAL other)
+    message(FATAL_ERROR "${first} and ${second} differ")
+  endif()
+endfunction()
+
 # picture(FILE): is there and holds more than a kilobyte.
 function(picture file)
   file(SIZE "${file}" size)
   if(size LESS 1000)
     message(FATAL_ERROR "${file} has ${size} bytes")
   endif()
+endfunction()
+
+# end_training(MILLISECONDS SIGNAL ARGUMENTS...): runs the program for so long. Sets `status`, `out` and `err`.
+macro(end_training milliseconds signal)
+  execute_process(COMMAND ${timeout} --foreground --preserve-status -s ${signal} ${milliseconds}e-3 ${program} ${ARGN}
+                  RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE err)
+endmacro()
+
+# leave_unfinished(MODEL SIGNAL COUNT ARGUMENTS...): a training of MODEL that SIGNAL ended when there were COUNT
+# checkpoints or more. When that is depends on the machine and on what else it does, so moments are tried out; the test
+# fails when none is found. Sets `checkpoints` to the files and `delay` to the milliseconds. Needs timeout.
+function(leave_unfinished model signal count)
+  set(delay 100)
+  foreach(try RANGE 1 20)
+    file(GLOB old "${model}*")
+    file(REMOVE "${model}" ${old})
+    end_training(${delay} ${signal} ${ARGN} --save "${model}" --resume)
+    file(GLOB checkpoints "${model}.run-*.safetensors")
+    list(LENGTH checkpoints found)
+    if(NOT found LESS count)
+      set(checkpoints "${checkpoints}" PARENT_SCOPE)
+      set(delay "${delay}" PARENT_SCOPE)
+      return()
+    elseif(status STREQUAL 0 AND NOT out MATCHES "interrupted after")
+      math(EXPR delay "${delay} * 5 / 6")  # it was over
+    else()
+      math(EXPR delay "${delay} * 8 / 5")
+    endif()
+  endforeach()
+  message(FATAL_ERROR "no moment found at which ${signal} leaves ${count} checkpoints:\n${ARGN}\n${out}\n${err}")
+endfunction()
+
+# resumes([KILLED] [TIMES 1] [FIGURES KEY...] ARGUMENTS ...): a training with ARGUMENTS that Ctrl-C ends, or else a kill, up
+# to TIMES over, and that is resumed gives the same model to the bit, and the same FIGURES of ${log}, as one that is left
+# alone. Without --resume it is not written over.
+function(resumes)
+  needs(timeout)
+  cmake_parse_arguments(PARSE_ARGV 0 the "KILLED" "TIMES" "FIGURES;ARGUMENTS")
+  set(signal INT)
+  if(the_KILLED)
+    set(signal KILL)
+  endif()
+  set(ended "${work}/ended.safetensors")
+  set(whole "${work}/whole.safetensors")
+  file(GLOB old "${whole}*")
+  file(REMOVE "${whole}" ${old})
+  leave_unfinished("${ended}" ${signal} 1 ${the_ARGUMENTS})
+  fails(1 "is of an unfinished training: --resume goes on with it" ${the_ARGUMENTS} --save "${ended}")
+  while(the_TIMES GREATER 1 AND checkpoints)
+    end_training(${delay} ${signal} ${the_ARGUMENTS} --save "${ended}" --resume)
+    file(GLOB checkpoints "${ended}.run-*.safetensors")
+    math(EXPR the_TIMES "${the_TIMES} - 1")
+  endwhile()
+  if(checkpoints)
+    run(0 ${program} ${the_ARGUMENTS} --save "${ended}" --resume)
+    expect(err MATCHES "going on from ")
+    same_again("${the_FIGURES}" ${program} ${the_ARGUMENTS} --save "${whole}")
+  else()  # over before the last signal came
+    run(0 ${program} ${the_ARGUMENTS} --save "${whole}")
+  endif()
+  same_file("${ended}" "${whole}")
+  file(GLOB left "${ended}.run-*")
+  expect(NOT left)
 endfunction()
