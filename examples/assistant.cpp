@@ -29,7 +29,6 @@
 #include "assistant/domain.hpp"
 #include "assistant/options.hpp"
 #include "common/plot.hpp"
-#include "common/progress.hpp"
 #include "unroll/data/batches.hpp"
 #include "unroll/nn/attention.hpp"
 #include "unroll/nn/crf.hpp"

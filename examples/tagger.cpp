@@ -27,7 +27,6 @@
 #include <optional>
 
 #include "common/plot.hpp"
-#include "common/progress.hpp"
 #include "tagger/name_frames.hpp"
 #include "tagger/options.hpp"
 #include "tagger/tag_scores.hpp"

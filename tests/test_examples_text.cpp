@@ -12,8 +12,8 @@
 #include "char_lm/sampling.hpp"
 #include "char_lm/streams.hpp"
 #include "common/corpus.hpp"
-#include "common/progress.hpp"
 #include "unroll/core/random.hpp"
+#include "unroll/optim/progress.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

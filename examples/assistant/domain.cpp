@@ -1,8 +1,8 @@
 #include "assistant/domain.hpp"
 
 #include <map>
-#include <sstream>
 
+#include "common/chance.hpp"
 #include "unroll/data/tags.hpp"
 #include "unroll/data/tokenize.hpp"
 
@@ -102,17 +102,6 @@ const std::vector<Frames>& frames() {
   return all;
 }
 
-const std::string& one_of(const std::vector<std::string>& list, Rng& rng) {
-  return list[static_cast<std::size_t>(rng.integer(std::ssize(list)))];
-}
-
-std::string one_choice(const std::string& choices, Rng& rng) {
-  std::vector<std::string> parts;
-  std::istringstream in(choices);
-  for (std::string part; std::getline(in, part, '/');) parts.push_back(part);
-  return one_of(parts, rng);
-}
-
 std::string value_of(const std::string& slot, const Values& values, Rng& rng) {
   static const std::vector<std::string>
       numbers = {"two",    "three",   "four",   "five",   "six",   "seven",  "eight",     "ten",
@@ -137,10 +126,10 @@ Utterances make_utterances(Index count, bool held_out, Rng& rng) {
   const Values& values = held_out ? held_out_values() : known();
   Utterances all;
   for (Index k = 0; k < count; ++k) {
-    const Frames& kind = frames()[static_cast<std::size_t>(rng.integer(std::ssize(frames())))];
+    const Frames& kind = one_of(frames(), rng);
     std::vector<std::string> words, tags;
     for (const auto& piece : tokenize_space(one_of(kind.frames, rng))) {
-      std::string choice = one_choice(piece, rng), slot;
+      std::string choice = one_part_of(piece, '/', rng), slot;
       if (choice == "-") continue;
       if (choice.front() == '{') {
         slot = choice.substr(1, choice.size() - 2);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/letters.hpp"
 #include "unroll/data/tokenize.hpp"
 #include "unroll/data/utf8.hpp"
 
@@ -13,8 +14,7 @@ bool is_upper(char32_t c) {  // of the alphabets that have capitals, their commo
   return (c >= U'A' && c <= U'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) ||
          (c >= 0x410 && c <= 0x42f);
 }
-bool is_digit(char32_t c) { return c >= U'0' && c <= U'9'; }
-bool is_letter(char32_t c) { return (c >= U'a' && c <= U'z') || c >= 0xaa || is_upper(c); }
+bool is_small(char32_t c) { return (c >= U'a' && c <= U'z') || (c >= 0xaa && !is_upper(c)); }
 
 std::u32string lower(std::u32string word) {
   for (char32_t& c : word)
@@ -29,7 +29,7 @@ std::u32string shape(const std::u32string& word, std::size_t longest_run) {
   std::u32string shape;
   std::size_t run = 0;
   for (const char32_t c : word) {
-    const char32_t kind = is_upper(c) ? U'X' : is_digit(c) ? U'0' : is_letter(c) ? U'x' : c;
+    const char32_t kind = is_upper(c) ? U'X' : is_digit(c) ? U'0' : is_small(c) ? U'x' : c;
     run = !shape.empty() && shape.back() == kind ? run + 1 : 1;
     if (run <= longest_run) shape += kind;
   }

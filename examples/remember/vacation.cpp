@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/chance.hpp"
 #include "remember/stories.hpp"
 #include "unroll/core/error.hpp"
 #include "unroll/data/tokenize.hpp"
@@ -24,10 +25,6 @@ const std::array<Words, 6> clauses = {{
     {"* and * wrote every day", "the bus left without a warning", "at night the streets were empty"},
 }};
 
-const std::string& any(const Words& list, Rng& rng) {
-  return list[static_cast<std::size_t>(rng.integer(static_cast<Index>(list.size())))];
-}
-
 }  // namespace
 
 std::vector<Story> make_vacations(Index count, Index gap, Rng& rng) {
@@ -35,11 +32,11 @@ std::vector<Story> make_vacations(Index count, Index gap, Rng& rng) {
   std::vector<Story> stories;
   for (Index i = 0; i < count; ++i) {
     const bool she = rng.bernoulli(0.5);
-    Words words = {any(she ? women : men, rng), "went", "for", "a", "vacation"};
+    Words words = {one_of(she ? women : men, rng), "went", "for", "a", "vacation"};
     for (Index left = gap - 4; left > 0;) {
       const Index length = 1 + rng.integer(std::min<Index>(left, std::ssize(clauses)));
-      for (std::string& word : tokenize_space(any(clauses[static_cast<std::size_t>(length) - 1], rng)))
-        words.push_back(word == "*" ? any(rng.bernoulli(0.5) ? women : men, rng) : std::move(word));
+      for (std::string& word : tokenize_space(one_of(clauses[static_cast<std::size_t>(length) - 1], rng)))
+        words.push_back(word == "*" ? one_of(rng.bernoulli(0.5) ? women : men, rng) : std::move(word));
       left -= length;
     }
     stories.push_back({std::move(words), she ? "she" : "he"});

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <span>
-#include <sstream>
 
+#include "common/chance.hpp"
 #include "common/program.hpp"
 #include "unroll/data/tags.hpp"
 #include "unroll/data/tokenize.hpp"
@@ -146,17 +146,6 @@ const Material& held_out_material() {
 const std::vector<std::string> both_names = {"Teddy", "Rose", "Robin", "Penny", "Jack",   "Daisy", "Ruby",
                                              "Amber", "Iris", "Bill",  "Frank", "Ginger", "Pearl", "Holly"};
 
-const std::string& one_of(const std::vector<std::string>& list, Rng& rng) {
-  return list[static_cast<std::size_t>(rng.integer(std::ssize(list)))];
-}
-/// One of the words that '|' parts.
-std::string one_word_of(const std::string& choices, Rng& rng) {
-  std::vector<std::string> words;
-  std::istringstream in(choices);
-  for (std::string word; std::getline(in, word, '|');) words.push_back(word);
-  return one_of(words, rng);
-}
-
 void add_words(const std::string& words, const std::string& type, TaggedSentences& sentences) {
   bool first = true;
   for (auto& word : tokenize_space(words)) {
@@ -193,7 +182,7 @@ TaggedSentences make_name_sentences(Index count, bool held_out, Rng& rng) {
       else if (slot == "L")
         add_words(shared_or(m.places, m, rng), "place", sentences);
       else
-        add_words(one_word_of(slot, rng), "", sentences);
+        add_words(one_part_of(slot, '|', rng), "", sentences);
     }
   }
   return sentences;

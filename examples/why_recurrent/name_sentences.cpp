@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "common/chance.hpp"
 #include "unroll/core/error.hpp"
 #include "unroll/data/conll.hpp"
 #include "unroll/data/split.hpp"
@@ -28,10 +29,6 @@ const Words deeds = {"found",   "admired", "invented", "lost",  "repaired", "fol
 const Words joins = {"and", "while", "because", "but", "before", "although"};
 const std::vector<Words> times = {{"today"}, {"yesterday"}, {"in", "winter"}, {"at", "night"}, {"after", "the", "war"}};
 
-const auto& any(const auto& list, Rng& rng) {
-  return list[static_cast<std::size_t>(rng.integer(static_cast<Index>(list.size())))];
-}
-
 void add(NameSentence& s, const std::string& word, bool name = false) {
   s.words.push_back(word), s.names.push_back(name);
 }
@@ -40,26 +37,26 @@ void add(NameSentence& s, const std::string& word, bool name = false) {
 void add_somebody(NameSentence& s, Rng& rng) {
   if (rng.bernoulli(0.4)) {
     const Index kind = rng.integer(3);
-    if (kind != 1) add(s, any(first_names, rng), true);
-    if (kind != 0) add(s, any(last_names, rng), true);
+    if (kind != 1) add(s, one_of(first_names, rng), true);
+    if (kind != 0) add(s, one_of(last_names, rng), true);
   } else {
-    if (rng.bernoulli(0.3)) add(s, any(qualities, rng));
-    add(s, any(things, rng));
+    if (rng.bernoulli(0.3)) add(s, one_of(qualities, rng));
+    add(s, one_of(things, rng));
   }
 }
 
 void add_time(NameSentence& s, Rng& rng) {
-  for (const std::string& word : any(times, rng)) add(s, word);
+  for (const std::string& word : one_of(times, rng)) add(s, word);
 }
 
 /// One of any length.
 NameSentence sentence(Rng& rng) {
   NameSentence s;
   do {
-    if (!s.words.empty()) add(s, any(joins, rng));
+    if (!s.words.empty()) add(s, one_of(joins, rng));
     if (rng.bernoulli(0.3)) add_time(s, rng);
     add_somebody(s, rng);
-    add(s, any(deeds, rng));
+    add(s, one_of(deeds, rng));
     add_somebody(s, rng);
     if (rng.bernoulli(0.3)) add_time(s, rng);
   } while (rng.bernoulli(0.6));
