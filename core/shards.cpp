@@ -97,12 +97,14 @@ void Shards<T>::run_first(int used, const std::function<void(Tape<T>&, int)>& wo
   Impl& impl = *impl_;
   impl.work = &work;  // threads read it in a round that they take part in
   if (used > 1) {
-    const std::scoped_lock lock(impl.mutex);
-    impl.running = used - 1;
-    impl.used = used;
-    ++impl.round;
+    {
+      const std::scoped_lock lock(impl.mutex);
+      impl.running = used - 1;
+      impl.used = used;
+      ++impl.round;
+    }
+    impl.begin.notify_all();
   }
-  if (used > 1) impl.begin.notify_all();
   // Small products side by side beat products on several threads; the other threads start with one by themselves.
   const int before = count() > 1 ? set_blas_threads(1) : 0;
   impl.run_shard(0);

@@ -17,6 +17,17 @@ const CellKernels<T>& kernels() {
   return table;
 }
 
+// The results of one kernel, whose functor is these `numbers`.
+template <class T, std::size_t count, class... More>
+std::array<Variable<T>, count> outputs_of(const char* name, const MapKernels<T>& kernel, const void* numbers,
+                                          std::size_t bytes, const Variable<T>& first, const More&... more) {
+  const Variable<T>* const inputs[] = {&first, &more...};
+  std::array<Variable<T>, count> outputs;
+  map_on_tape<T>(name, kernel, numbers, bytes, inputs, 1 + static_cast<int>(sizeof...(more)), outputs.data(),
+                 static_cast<int>(count));
+  return outputs;
+}
+
 constexpr char no_numbers[1] = {};  // a functor of no bytes still has an address
 
 }  // namespace
@@ -24,51 +35,33 @@ constexpr char no_numbers[1] = {};  // a functor of no bytes still has an addres
 template <class T>
 std::array<Variable<T>, 2> lstm_gates(const Variable<T>& i, const Variable<T>& f, const Variable<T>& g,
                                       const Variable<T>& o, const Variable<T>& c) {
-  const Variable<T>* const inputs[] = {&i, &f, &g, &o, &c};
-  std::array<Variable<T>, 2> outputs;
-  map_on_tape<T>("lstm", kernels<T>().lstm, no_numbers, 0, inputs, 5, outputs.data(), 2);
-  return outputs;
+  return outputs_of<T, 2>("lstm", kernels<T>().lstm, no_numbers, 0, i, f, g, o, c);
 }
 
 template <class T>
 Variable<T> gru_gates(const Variable<T>& xr, const Variable<T>& xz, const Variable<T>& xn, const Variable<T>& hr,
                       const Variable<T>& hz, const Variable<T>& hn, const Variable<T>& h) {
-  const Variable<T>* const inputs[] = {&xr, &xz, &xn, &hr, &hz, &hn, &h};
-  Variable<T> output;
-  map_on_tape<T>("gru", kernels<T>().gru, no_numbers, 0, inputs, 7, &output, 1);
-  return output;
+  return outputs_of<T, 1>("gru", kernels<T>().gru, no_numbers, 0, xr, xz, xn, hr, hz, hn, h)[0];
 }
 
 template <class T>
 Variable<T> mean_of_two(const Variable<T>& a, const Variable<T>& b) {
-  const Variable<T>* const inputs[] = {&a, &b};
-  Variable<T> output;
-  map_on_tape<T>("mean", kernels<T>().mean, no_numbers, 0, inputs, 2, &output, 1);
-  return output;
+  return outputs_of<T, 1>("mean", kernels<T>().mean, no_numbers, 0, a, b)[0];
 }
 
 template <class T>
 Variable<T> highway_link(const Variable<T>& g, const Variable<T>& y, const Variable<T>& x) {
-  const Variable<T>* const inputs[] = {&g, &y, &x};
-  Variable<T> output;
-  map_on_tape<T>("highway", kernels<T>().highway, no_numbers, 0, inputs, 3, &output, 1);
-  return output;
+  return outputs_of<T, 1>("highway", kernels<T>().highway, no_numbers, 0, g, y, x)[0];
 }
 
 template <class T>
 Variable<T> mix(T q, const Variable<T>& a, const Variable<T>& b) {
-  const Variable<T>* const inputs[] = {&a, &b};
-  Variable<T> output;
-  map_on_tape<T>("mix", kernels<T>().mix, &q, sizeof q, inputs, 2, &output, 1);
-  return output;
+  return outputs_of<T, 1>("mix", kernels<T>().mix, &q, sizeof q, a, b)[0];
 }
 
 template <class T>
 Variable<T> mix_by(const Variable<T>& q, const Variable<T>& a, const Variable<T>& b) {
-  const Variable<T>* const inputs[] = {&q, &a, &b};
-  Variable<T> output;
-  map_on_tape<T>("mix", kernels<T>().mix_by, no_numbers, 0, inputs, 3, &output, 1);
-  return output;
+  return outputs_of<T, 1>("mix", kernels<T>().mix_by, no_numbers, 0, q, a, b)[0];
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                                    \

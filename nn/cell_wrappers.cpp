@@ -16,11 +16,6 @@ bool training(const char* op) {
   return open_tape<T>(op).training();
 }
 
-void check_probability(const char* wrapper, const char* name, double p) {
-  if (!(p >= 0 && p <= 1))
-    throw ValueError(std::string("[") + wrapper + "] " + name + " is " + std::to_string(p) + "; expected 0 .. 1");
-}
-
 template Variable<float> random_mask(const Shape&, double, bool);
 template Variable<double> random_mask(const Shape&, double, bool);
 template bool training<float>(const char*);

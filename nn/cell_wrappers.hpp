@@ -14,6 +14,7 @@
 
 #include "unroll/nn/cell.hpp"
 #include "unroll/nn/cell_steps_detail.hpp"
+#include "unroll/nn/sizes_detail.hpp"
 #include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/layout.hpp"
 
@@ -28,8 +29,6 @@ Variable<T> random_mask(const Shape& shape, double keep, bool scaled);
 /// True while the innermost scope trains; throws NoScopeError with none open.
 template <class T>
 bool training(const char* op);
-
-void check_probability(const char* wrapper, const char* name, double p);
 
 }  // namespace detail
 

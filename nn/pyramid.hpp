@@ -40,8 +40,7 @@ class Pyramid {
   Pyramid(Index input_size, Index hidden_size, Rng& rng, PyramidOptions options = {})
       : factor(options.factor), join(options.join), dropout(options.dropout) {
     detail::check_sizes("Pyramid", {{"levels + 1", options.levels + 1}, {"factor", options.factor}});
-    if (!(dropout >= 0 && dropout <= 1))
-      throw ValueError("[Pyramid] dropout is " + std::to_string(dropout) + "; expected 0 .. 1");
+    detail::check_probability("Pyramid", "dropout", dropout);
     layers.reserve(static_cast<std::size_t>(options.levels + 1));
     layers.emplace_back(input_size, hidden_size, rng);
     for (Index i = 0; i < options.levels; ++i) {

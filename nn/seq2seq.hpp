@@ -24,6 +24,7 @@
 #include "unroll/nn/embedding.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/sequence.hpp"
+#include "unroll/nn/sizes_detail.hpp"
 #include "unroll/ops/dropout.hpp"
 #include "unroll/ops/elementwise.hpp"
 
@@ -162,8 +163,7 @@ class AttentionDecoder {
         combine(memory_size + static_cast<Index>(cell.output_size()), hidden_size, rng),
         out(hidden_size, vocabulary, rng),
         dropout(options.dropout) {
-    if (!(dropout >= 0 && dropout <= 1))
-      throw ValueError("[AttentionDecoder] dropout is " + std::to_string(dropout) + "; expected 0 .. 1");
+    detail::check_probability("AttentionDecoder", "dropout", dropout);
   }
 
   /// The state of `batch` rows before the first symbol: the cell's own initial one.

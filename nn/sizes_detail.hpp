@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The check of a layer's sizes, common to all constructors.
+/// The checks of a layer's sizes and probabilities, common to all constructors.
 
 #include <initializer_list>
 #include <string>
@@ -17,6 +17,12 @@ inline void check_sizes(const char* layer, std::initializer_list<std::pair<const
     if (size < 1)
       throw ValueError(std::string("[") + layer + "] " + name + " is " + std::to_string(size) +
                        "; expected at least 1");
+}
+
+/// Throws ValueError unless 0 <= p <= 1.
+inline void check_probability(const char* layer, const char* name, double p) {
+  if (!(p >= 0 && p <= 1))
+    throw ValueError(std::string("[") + layer + "] " + name + " is " + std::to_string(p) + "; expected 0 .. 1");
 }
 
 }  // namespace unroll::detail

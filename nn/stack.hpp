@@ -42,8 +42,7 @@ class Stack {
   Stack(Index input_size, Index hidden_size, Rng& rng, StackOptions options = {})
       : dropout(options.dropout), link(options.link) {
     detail::check_sizes("Stack", {{"layers", options.layers}});
-    if (!(dropout >= 0 && dropout <= 1))
-      throw ValueError("[Stack] dropout is " + std::to_string(dropout) + "; expected 0 .. 1");
+    detail::check_probability("Stack", "dropout", dropout);
     layers.reserve(static_cast<std::size_t>(options.layers));
     for (Index i = 0; i < options.layers; ++i) {
       const Index width = i == 0 ? input_size : layers.back().output_size();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "unroll/nn/rnn.hpp"
+#include "unroll/nn/sizes_detail.hpp"
 #include "unroll/ops/dropout.hpp"
 
 namespace unroll {
@@ -34,8 +35,7 @@ class WeightDrop {
       : WeightDrop(Layer(input_size, hidden_size, rng), std::move(options)) {}
   explicit WeightDrop(Layer layer_, WeightDropOptions options = {})
       : layer(std::move(layer_)), probability(options.probability), name(std::move(options.name)) {
-    if (!(probability >= 0 && probability <= 1))
-      throw ValueError("[WeightDrop] probability is " + std::to_string(probability) + "; expected 0 .. 1");
+    detail::check_probability("WeightDrop", "probability", probability);
     bool found = false;
     for (const auto& p : parameters(layer)) found = found || is_dropped(p.name);
     if (!found) throw ValueError("[WeightDrop] no parameter of the layer is called '" + name + "'");

@@ -172,8 +172,9 @@ Variable<T> affine(const char* op, const Variable<T>* sum_in, const Variable<T>&
   }
   if (!y->requires_grad) return tape.handle(y);
 
-  const bool later = leaf && weight->tape == &tape && rows <= deferred_rows &&
-                     static_cast<Waiting<T>*>(leaf->waiting)->bias == bias && y->contiguous();
+  const bool may_wait = leaf && weight->tape == &tape && rows <= deferred_rows &&
+                        static_cast<Waiting<T>*>(leaf->waiting)->bias == bias && y->contiguous();
+  Leaf<T>* later = may_wait ? leaf : nullptr;
   // The adjoint of a sum that y was computed over is y's own.
   Node<T>* add_to = sum && !in_place && sum->requires_grad ? sum : nullptr;
   tape.record([x, weight, bias, add_to, y, later] {
@@ -191,7 +192,7 @@ Variable<T> affine(const char* op, const Variable<T>* sum_in, const Variable<T>&
            dx.data, dx.row_stride);
     }
     if (later) {
-      defer(static_cast<Leaf<T>*>(weight), x->value, x->row_stride, dy, rows);
+      defer(later, x->value, x->row_stride, dy, rows);
     } else {
       weight_gradient(weight, bias, x->value, x->row_stride, dy, y->row_stride, rows);
     }

@@ -1,12 +1,9 @@
-// What translate and correct do to texts: words and spaces, byte pair encoding, errors and edits, scripts.
+// What translate does to texts: words and spaces, byte pair encoding, dates.
 
 #include <doctest/doctest.h>
 
 #include "common/letters.hpp"
 #include "common/subwords.hpp"
-#include "correct/correction_task.hpp"
-#include "correct/text_errors.hpp"
-#include "correct/transducer.hpp"
 #include "translate/parallel_text.hpp"
 #include "unroll/core/error.hpp"
 
@@ -92,75 +89,4 @@ TEST_CASE("dates: every one once, their words say what they are") {
   const auto nearest = nearest_translations(task.train, std::span(task.train).first(20));
   for (std::size_t i = 0; i < 20; ++i) CHECK(nearest[i] == task.train[i].target);
   CHECK(score_translations(std::span(task.train).first(20), nearest).quality() == doctest::Approx(100));
-}
-
-TEST_CASE("edits: the fewest changes, their kinds, precision and recall") {
-  const auto words = [](const char* text) { return split_sentence(text); };
-  CHECK(words("I don't know, he said.") == Sentence{"I", "don't", "know", ",", "he", "said", "."});
-  const Sentence right = words("he was in a house with red walls by the sea."),
-                 wrong = words("she were in in an hosue with red walls by sea.");
-  const auto edits = edits_of(wrong, right);
-  REQUIRE(edits.size() == 6);
-  CHECK(edits[0] == Edit{0, 1, {"he"}});
-  CHECK(edits.back() == Edit{10, 10, {"the"}});
-  std::array<int, 6> kinds{};
-  for (const Edit& edit : edits) ++kinds[static_cast<std::size_t>(kind_of(wrong, edit))];
-  CHECK(kinds == std::array<int, 6>{1, 1, 1, 1, 1, 1});
-  EditScore score;
-  score.add(wrong, words("he was in in an house with red walls by sea."), right);
-  CHECK(score.made == 3);
-  CHECK(score.right == 3);
-  CHECK(score.needed == 6);
-  CHECK(score.precision() == 1);
-  CHECK(score.recall() == 0.5);
-  CHECK(score.f05() == doctest::Approx(1.25 * 0.5 / 0.75));
-  score.add(right, words("he was on a house with red walls by the sea."), right);
-  CHECK(score.precision() == 0.75);
-  CHECK(edits_of({}, {}).empty());
-}
-
-TEST_CASE("noise: as often as it says, on what it says, and a script undoes it") {
-  Rng rng(1);
-  Sentence sentence;
-  for (int i = 0; i < 3000; ++i) sentence.insert(sentence.end(), {"he", "was", "a", "Gardener", ","});
-  const Lexicon lexicon({sentence, {"he", "she"}}, 1, 100);
-  EditScore score;
-  const NoiseModel noise;
-  for (std::size_t from = 0; from < sentence.size(); from += 50) {
-    const Sentence right(sentence.begin() + static_cast<std::ptrdiff_t>(from),
-                         sentence.begin() + static_cast<std::ptrdiff_t>(from) + 50);
-    const Sentence wrong = make_errors(right, noise, rng);
-    score.add(wrong, right, right);
-    const Script script = script_of(wrong, right, lexicon.words);
-    CHECK(script.symbols.size() == script.at.size());
-    CHECK(follow(wrong, script.symbols, lexicon.words) == right);
-  }
-  const auto share = [&](ErrorKind kind) {
-    return static_cast<double>(score.needed_of[static_cast<std::size_t>(kind)]);
-  };
-  CHECK(share(ErrorKind::typing) / 3000 == doctest::Approx(noise.typing).epsilon(0.3));
-  CHECK(share(ErrorKind::article) / 3000 == doctest::Approx(noise.article).epsilon(0.15));
-  CHECK(share(ErrorKind::was) / 3000 == doctest::Approx(noise.was).epsilon(0.15));
-  CHECK(share(ErrorKind::he) / 3000 == doctest::Approx(noise.he).epsilon(0.15));
-  CHECK(share(ErrorKind::dropped) / 12000 == doctest::Approx(noise.dropped).epsilon(0.4));
-  CHECK(share(ErrorKind::doubled) / 12000 == doctest::Approx(noise.doubled).epsilon(0.4));
-  CHECK(make_errors(sentence, noise.times(0), rng) == sentence);
-  // What cannot be written is copied, and what is left over stays.
-  const Sentence odd = {"he", "wsa", "strange"};
-  CHECK(follow(odd, script_of(odd, {"he", "was", "unheard"}, lexicon.words).symbols, lexicon.words) ==
-        Sentence{"he", "was", "strange"});
-  CHECK(follow(odd, std::vector<Index>{kCopySymbol}, lexicon.words) == odd);
-}
-
-TEST_CASE("passages: whole sentences up to a length; a list of words mends what is one letter away") {
-  const auto passages = passages_of("KING:\nCome here.\nGo there now, friend!\n\nNo end", 6);
-  CHECK(passages ==
-        std::vector<Sentence>{
-            {"KING", ":"}, {"Come", "here", "."}, {"Go", "there", "now", ",", "friend", "!"}, {"No", "end"}});
-  CHECK(passages_of("a b c d e", 2).size() == 3);
-  CHECK(passages_of("", 5).empty());
-  const WordList list({split_sentence("the garden and the kitchen")});
-  CHECK(list.mend(split_sentence("teh the gardne adn kithen xyzzy")) ==
-        split_sentence("the the garden and kitchen xyzzy"));
-  CHECK(list.mend(split_sentence("the the garden")) == split_sentence("the garden"));
 }

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "mutated_file.hpp"
+#include "sanitizers.hpp"
 #include "temporary_folder.hpp"
 #include "unroll/core/error.hpp"
 #include "unroll/core/random.hpp"
@@ -19,15 +20,7 @@ namespace {
 std::size_t largest_new = 0;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define UNROLL_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define UNROLL_SANITIZED
-#endif
-#endif
-
-#ifdef UNROLL_SANITIZED
+#if defined(UNROLL_TEST_ASAN) || defined(UNROLL_TEST_TSAN)
 // AddressSanitizer has its own operator new, and ends the program at a larger allocation, whoever makes it.
 extern "C" const char* __asan_default_options();
 extern "C" const char* __asan_default_options() { return "max_allocation_size_mb=64"; }
@@ -111,7 +104,7 @@ Outcome mutate_all(const std::vector<std::string>& originals, Reader read, std::
 
 /// malloc() of what is hostile fails, so that libzip's shows.
 void limit_memory() {
-#ifndef UNROLL_SANITIZED
+#if !defined(UNROLL_TEST_ASAN) && !defined(UNROLL_TEST_TSAN)
   rlimit limit{1 << 30, 1 << 30};
   REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
 #endif

@@ -8,19 +8,12 @@
 #include <thread>
 #include <vector>
 
+#include "sanitizers.hpp"
 #include "unroll/core/error.hpp"
 #include "unroll/core/gemm.hpp"
 #include "unroll/core/gemm_plain_detail.hpp"
 
 using namespace unroll;
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNROLL_TEST_TSAN
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define UNROLL_TEST_TSAN
-#endif
 
 namespace {
 
@@ -41,8 +34,7 @@ std::vector<T> numbers(Index count, std::uint32_t seed) {
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 template <class T>
-using Product = void (*)(Trans, Trans, Index, Index, Index, T, const T*, Index, const T*, Index, T, T*,
-                         Index);
+using Product = void (*)(Trans, Trans, Index, Index, Index, T, const T*, Index, const T*, Index, T, T*, Index);
 
 /// One product with padded leading dimensions: the result, and that the padding of C is as it was.
 template <class T>
@@ -56,8 +48,7 @@ bool right(Product<T> product, Trans ta, Trans tb, Index m, Index n, Index k, T 
   const auto before = c;
   product(ta, tb, m, n, k, alpha, a.data(), lda, b.data(), ldb, beta, c.data(), ldc);
 
-  const double tolerance =
-      8 * (static_cast<double>(k) + 2) * static_cast<double>(std::numeric_limits<T>::epsilon());
+  const double tolerance = 8 * (static_cast<double>(k) + 2) * static_cast<double>(std::numeric_limits<T>::epsilon());
   const auto same = [](T x, T y) { return x == y || (std::isnan(x) && std::isnan(y)); };
   for (Index i = 0; i < m; ++i)
     for (Index j = 0; j < ldc; ++j) {
@@ -134,15 +125,13 @@ TEST_CASE("oneDNN's product equals the naive one") {
 }
 
 TEST_CASE("the comparison notices a wrong product") {
-  const Product<double> plus_one = [](Trans ta, Trans tb, Index m, Index n, Index k, double alpha,
-                                      const double* a, Index lda, const double* b, Index ldb, double beta,
-                                      double* c, Index ldc) {
+  const Product<double> plus_one = [](Trans ta, Trans tb, Index m, Index n, Index k, double alpha, const double* a,
+                                      Index lda, const double* b, Index ldb, double beta, double* c, Index ldc) {
     gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     c[(m - 1) * ldc + n - 1] += 1e-6;
   };
-  const Product<double> over_the_edge = [](Trans ta, Trans tb, Index m, Index n, Index k, double alpha,
-                                           const double* a, Index lda, const double* b, Index ldb,
-                                           double beta, double* c, Index ldc) {
+  const Product<double> over_the_edge = [](Trans ta, Trans tb, Index m, Index n, Index k, double alpha, const double* a,
+                                           Index lda, const double* b, Index ldb, double beta, double* c, Index ldc) {
     gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     c[m * ldc] = 0;
   };
@@ -172,9 +161,9 @@ TEST_CASE("misuse is a ValueError that says what was expected") {
   CHECK_THROWS_WITH_AS(gemm<double>(Trans::no, Trans::no, -1, 2, 2, 1.0, x, 2, x, 2, 0.0, x, 2),
                        "[gemm] m=-1 n=2 k=2; expected sizes of at least 0", ValueError);
   const Index huge = Index(1) << 31;
-  CHECK_THROWS_WITH_AS(
-      gemm<double>(Trans::no, Trans::no, 1, 1, huge, 1.0, x, huge, x, 1, 0.0, x, 1),
-      "[gemm] m=1 n=1 k=2147483648 lda=2147483648 ldb=1 ldc=1; expected at most 2147483647 each", ValueError);
+  CHECK_THROWS_WITH_AS(gemm<double>(Trans::no, Trans::no, 1, 1, huge, 1.0, x, huge, x, 1, 0.0, x, 1),
+                       "[gemm] m=1 n=1 k=2147483648 lda=2147483648 ldb=1 ldc=1; expected at most 2147483647 each",
+                       ValueError);
 }
 
 TEST_CASE_TEMPLATE("transposed copies", T, float, double) {

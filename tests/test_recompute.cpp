@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sanitizers.hpp"
 #include "unroll/core/shards.hpp"
 #include "unroll/nn/embedding.hpp"
 #include "unroll/nn/gradcheck.hpp"
@@ -22,14 +23,6 @@
 #include "unroll/ops/losses.hpp"
 #include "unroll/ops/map.hpp"
 #include "unroll/ops/reduce.hpp"
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNROLL_TEST_TSAN
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define UNROLL_TEST_TSAN
-#endif
 
 using namespace unroll;
 
