@@ -3,6 +3,7 @@
 /// Errors made in right sentences by rule, and the edits that mend them.
 
 #include <array>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +36,14 @@ struct NoiseModel {
 
 /// A sentence with errors. Marks are left alone.
 Sentence make_errors(const Sentence& sentence, const NoiseModel& noise, Rng& rng);
+
+/// The noise model backwards: `each(right, chance)` for what `wrong`, in small letters, may have been before a typing
+/// error, and the chance that the error then makes `wrong` of it. What was left out is one of `letters`. The same word
+/// may come more than once: chances add up.
+void before_typing(const std::u32string& wrong, const std::u32string& letters,
+                   const std::function<void(const std::u32string&, double)>& each);
+/// "an" for "a", "were" for "was", "she" for "he" and the other way; empty for a word of no pair.
+std::string other_of_pair(const std::string& word);
 
 /// One change: words from .. to-1 become `words`.
 struct Edit {
@@ -70,7 +79,7 @@ struct EditScore {
 /// Of lists of sentences.
 EditScore score_of(std::span<const Sentence> wrong, std::span<const Sentence> mended, std::span<const Sentence> truth);
 /// Prints how it was before, what a list of words makes of it and what the model, by kinds of errors too; and gives the
-/// same as figures.
-MetricsLine print_scores(const EditScore& before, const EditScore& list, const EditScore& after);
+/// same as figures. `best`: what it could have done at best.
+MetricsLine print_scores(const EditScore& before, const EditScore& list, const EditScore& after, const EditScore& best);
 
 }  // namespace unroll::examples

@@ -1,33 +1,31 @@
 #include "correct/transducer.hpp"
 
+#include <algorithm>
+
 namespace unroll::examples {
 
-Lexicon::Lexicon(const std::vector<Sentence>& sentences, Index min_count, Index max_words) {
-  TokenCounts word_counts, letter_counts;
-  for (const auto& sentence : sentences) {
-    count_tokens(word_counts, sentence);
-    for (const auto& word : sentence) count_tokens(letter_counts, tokenize_characters(word));
-  }
-  words = Vocabulary(word_counts, {.specials = {"<end>", "<copy>", "<skip>", "<unk>"},
-                                   .unknown = "<unk>",
-                                   .min_count = min_count,
-                                   .max_size = max_words + 4});
-  letters = Vocabulary(letter_counts);
-}
-
-Script script_of(const Sentence& wrong, const Sentence& right, const Vocabulary& words) {
+Script script_of(const Choices& wrong, const Sentence& right, const Vocabulary& inserted) {
+  Sentence written;
+  for (const auto& word : wrong) written.push_back(word[0].word);
   Script script;
   Index at = 0;
   const auto say = [&](Index symbol) {
     script.symbols.push_back(symbol), script.at.push_back(at);
-    at += symbol == kCopySymbol || symbol == kSkipSymbol;
+    at += moves_on(symbol);
   };
-  for (const Edit& edit : edits_of(wrong, right)) {
+  for (const Edit& edit : edits_of(written, right)) {
     while (at < edit.from) say(kCopySymbol);
-    bool known = true;
-    for (const auto& word : edit.words) known = known && words.contains(word);
+    if (edit.to == edit.from + 1 && edit.words.size() == 1) {
+      const auto& candidates = wrong[static_cast<std::size_t>(at)];
+      const auto found = std::ranges::find(candidates, edit.words[0], &Candidate::word);
+      if (found != candidates.end()) {
+        say(found - candidates.begin());
+        continue;
+      }
+    }
+    const bool known = std::ranges::all_of(edit.words, [&](const auto& word) { return inserted.contains(word); });
     if (known)
-      for (const auto& word : edit.words) say(words.id(word));
+      for (const auto& word : edit.words) say(kFirstInserted + inserted.id(word));
     while (at < edit.to) say(known ? kSkipSymbol : kCopySymbol);
   }
   while (at < std::ssize(wrong)) say(kCopySymbol);
@@ -35,16 +33,19 @@ Script script_of(const Sentence& wrong, const Sentence& right, const Vocabulary&
   return script;
 }
 
-Sentence follow(const Sentence& wrong, std::span<const Index> symbols, const Vocabulary& words) {
+Sentence follow(const Choices& wrong, std::span<const Index> symbols, const Vocabulary& inserted) {
   Sentence right;
   std::size_t at = 0;
   for (const Index symbol : symbols) {
-    if (at == wrong.size() && (symbol == kCopySymbol || symbol == kSkipSymbol)) break;
-    if (symbol == kCopySymbol) right.push_back(wrong[at]);
-    if (symbol > kUnknownWord) right.push_back(words.token(symbol));
-    at += symbol == kCopySymbol || symbol == kSkipSymbol;
+    if (moves_on(symbol) && at == wrong.size()) break;
+    if (symbol >= kFirstInserted) right.push_back(inserted.token(symbol - kFirstInserted));
+    if (symbol <= kMostCandidates) {
+      const auto& candidates = wrong[at];
+      right.push_back(candidates[symbol < std::ssize(candidates) ? static_cast<std::size_t>(symbol) : 0].word);
+    }
+    at += moves_on(symbol);
   }
-  right.insert(right.end(), wrong.begin() + static_cast<std::ptrdiff_t>(at), wrong.end());
+  for (; at < wrong.size(); ++at) right.push_back(wrong[at][0].word);
   return right;
 }
 
