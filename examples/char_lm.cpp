@@ -23,45 +23,30 @@
 //       --lr 4e-3 --dropout 0.4 --epochs 6          1.47 (3-gram 2.04, 5-gram 1.56)   5.4 min
 
 #include <algorithm>
-#include <cmath>
 #include <numbers>
 
 #include "char_lm/char_task.hpp"
 #include "char_lm/streams.hpp"
 #include "common/plot.hpp"
-#include "common/program.hpp"
-#include "unroll/core/threads.hpp"
-#include "unroll/data/parameter_file.hpp"
+#include "common/training.hpp"
 #include "unroll/nn/carry.hpp"
 #include "unroll/nn/embedding.hpp"
-#include "unroll/nn/gru.hpp"
 #include "unroll/nn/linear.hpp"
-#include "unroll/nn/lstm.hpp"
-#include "unroll/nn/rnn_cell.hpp"
 #include "unroll/nn/stack.hpp"
 #include "unroll/ops/losses.hpp"
-#include "unroll/optim/adam.hpp"
-#include "unroll/optim/fit.hpp"
+#include "unroll/optim/schedule.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;
 
-struct Options {
+struct Options : TrainingOptions {
   std::vector<std::string> data;
-  std::string cell = "lstm", metrics, save, load, plot;
-  Index layers = 1, hidden = 256, embed = 64, batch = 16, steps = 64, epochs = 12, patience = 5, save_every = 500;
-  double lr = 6e-3, dropout = 0.5, clip = 1;
+  Index layers = 1, hidden = 256, embed = 64, steps = 64, save_every = 500;
+  double dropout = 0.5;
   SampleOptions sample;
-  int threads = std::min(get_num_threads(), 4);
-  bool resume = false;
-  Index symbols = 0;  // of the text, once it is read
-
+  Options() { batch = 16, epochs = 12, patience = 5, lr = 6e-3; }
   /// Those that a training must be resumed with.
-  void each(auto&& visit) {
-    visit("cell", cell), visit("batch", batch), visit("steps", steps), visit("epochs", epochs), visit("lr", lr);
-    visit("patience", patience), visit("clip", clip), visit("seed", sample.seed), visit("threads", threads);
-    visit("symbols", symbols);
-  }
+  void each(auto&& visit) { TrainingOptions::each(visit), visit("steps", steps); }
 };
 
 template <class Cell>
@@ -91,72 +76,49 @@ struct CharModel {
   double dropout;
 };
 
-/// Learning rate, as a share of the highest: up over the first 100 steps, then down to zero along a cosine.
-double schedule(Index step, Index total) {
-  const double warm_up = std::min(1.0, static_cast<double>(step + 1) / 100);
-  return warm_up * (1 + std::cos(std::numbers::pi * static_cast<double>(step) / static_cast<double>(total))) / 2;
-}
-
+/// Each thread reads its share of the streams, on a tape of its own.
 template <class Cell>
-void run(Options& o, const Corpus& corpus, const std::optional<Vocabulary>& known, MetricsFile& metrics) {
-  const CharTask task(corpus.text, known);
-  const TrainingStreams streams(task.train_ids, o.batch, o.steps);
-  Rng rng(static_cast<std::uint64_t>(o.sample.seed));
-  CharModel<Cell> model(task.vocabulary.size(), o, rng);
-  if (!o.load.empty()) load_parameters(o.load, model);
-  Adam<float> adam(parameters(model), {.lr = o.lr});
-  // Each thread reads its share of the streams, on a tape of its own.
-  Shards<float> shards(static_cast<int>(std::min<Index>(o.threads, streams.batch())), rng.next());
-  Tape<float>& tape = shards.tape(0);
+TrainingResult learn(CharModel<Cell>& model, Options& o, const CharTask& task, const TrainingStreams& streams,
+                     Shards<float>& shards, Rng& rng, MetricsFile& metrics) {
+  AdamW<float> adam(parameters(model), {.lr = o.lr, .weight_decay = o.weight_decay});
+  ShiftedStreams batches(streams, std::ssize(task.train_ids), rng);
   std::vector<Carry<typename CharModel<Cell>::State>> carries(static_cast<std::size_t>(shards.count()));
   std::vector<Chunk> shares(carries.size());
-  ShiftedStreams batches(streams, std::ssize(task.train_ids), rng);
-
-  print("files %zu, characters %zu, different ones %d; %s, parameters %d", corpus.files.size(), corpus.text.size(),
-        static_cast<int>(task.vocabulary.size() - 1), o.cell.c_str(), static_cast<int>(parameter_count(model)));
-  if (streams.batch() != o.batch || streams.steps() != o.steps)
-    print("the text is short: batch %d, steps %d", static_cast<int>(streams.batch()),
-          static_cast<int>(streams.steps()));
-  held_out_loss(model, tape, task, streams, 2);  // memory does not grow any more once training has begun
-
-  std::vector<double> train_curve, val_curve;
-  for (auto* curve : {&train_curve, &val_curve})
+  TrainingResult result;
+  for (auto* curve : {&result.train_curve, &result.val_curve})
     curve->reserve(static_cast<std::size_t>(std::min<Index>(o.epochs, 1000)));
   const auto keep_model = [&] {
     if (!o.save.empty())
       save_parameters(o.save, model, {.metadata = char_metadata(task.vocabulary, o.cell, o.layers, o.hidden, o.embed)});
   };
-  FitOptions fit_options{.epochs = o.epochs,
-                         .clip_norm = o.clip,
-                         .patience = o.patience,
-                         .checkpoint_every = o.save_every,
-                         .metrics = {&metrics},
-                         .items = static_cast<double>(streams.batch() * streams.steps()),
-                         .unit = "characters"};
-  fit_options.lr = [&](Index step) { return o.lr * schedule(step, o.epochs * streams.chunks()); };
-  fit_options.validate = [&] { return held_out_loss(model, tape, task, streams); };
-  fit_options.on_epoch = [&](const FitEpoch& e) {
+  FitOptions options{.epochs = o.epochs,
+                     .clip_norm = o.clip,
+                     .lr = o.lr * (warmup_lr(100) * cosine_annealing_lr(o.epochs * streams.chunks())),
+                     .validate = [&] { return held_out_loss(model, shards.tape(0), task, streams); },
+                     .patience = o.patience,
+                     .checkpoint_every = o.save_every,
+                     .metrics = {&metrics},
+                     .items = static_cast<double>(streams.batch() * streams.steps()),
+                     .unit = "characters"};
+  options.on_epoch = [&](const FitEpoch& e) {
     print("epoch %d: training %.3f, held out %.4f nats = %.3f bits a character%s", static_cast<int>(e.epoch),
           e.train_loss, e.val_loss, e.val_loss / std::numbers::ln2, e.best ? "" : " (not the best)");
-    train_curve.push_back(e.train_loss), val_curve.push_back(e.val_loss);
+    result.train_curve.push_back(e.train_loss), result.val_curve.push_back(e.val_loss);
     if (e.best) keep_model();
     for (auto& carry : carries) carry.clear();
   };
-  fit_options.on_log = [&](MetricsLine& line) {
-    if (line.front().first == "epoch") line.emplace_back("val_bits", val_curve.back() / std::numbers::ln2);
+  options.on_log = [&](MetricsLine& line) {
+    if (line.front().first == "epoch") line.emplace_back("val_bits", result.val_curve.back() / std::numbers::ln2);
     line.emplace_back("memory", memory_in_use());
   };
-  o.symbols = std::ssize(task.train_ids);
-  Checkpoints checkpoints(o.save + ".run", {.keep = 2, .keep_best = false});
-  if (!o.save.empty()) {
-    if (!o.resume && !checkpoints.files().empty())
-      throw DataError(checkpoints.files()[0] +
-                      " is of an unfinished training: --resume goes on with it; remove it to begin anew");
-    fit_options.checkpoints = &checkpoints;
-    fit_options.state.add("options", o).add("rng", rng).add("carries", carries);
-    fit_options.state.add("train_curve", train_curve).add("val_curve", val_curve);
+  std::uint64_t data = Fingerprint().add(task.train_ids, task.held_out_ids).value();
+  auto checkpoints = checkpoints_of(o.save, o.resume, data);
+  if (checkpoints) {
+    options.checkpoints = &*checkpoints;
+    options.state.add("options", o).add("data", data).add("rng", rng).add("carries", carries);
+    options.state.add("train_curve", result.train_curve).add("val_curve", result.val_curve);
   }
-  const FitResult result = fit(
+  static_cast<FitResult&>(result) = fit(
       model, adam, shards, batches,
       [&](const Chunk& chunk, Tape<float>&, int shard) {
         Chunk& share = shares[static_cast<std::size_t>(shard)];
@@ -165,14 +127,34 @@ void run(Options& o, const Corpus& corpus, const std::optional<Vocabulary>& know
         return softmax_cross_entropy<float>(logits, std::span<const Index>(share.targets),
                                             {.denominator = static_cast<double>(chunk.targets.size())});
       },
-      fit_options);
+      options);
   keep_model();
-  if (!o.save.empty() && !result.interrupted) checkpoints.remove();
+  if (checkpoints && !result.interrupted) checkpoints->remove();
+  return result;
+}
 
-  const std::u32string sample = write_on(model, tape, task.vocabulary, o.sample);
+template <class Cell>
+void run(Options& o, const Corpus& corpus, const std::optional<Vocabulary>& known, MetricsFile& metrics) {
+  const CharTask task(corpus.text, known);
+  const TrainingStreams streams(task.train_ids, o.batch, o.steps);
+  Rng rng(static_cast<std::uint64_t>(o.seed));
+  CharModel<Cell> model(task.vocabulary.size(), o, rng);
+  if (!o.load.empty()) load_parameters(o.load, model);
+  Shards<float> shards(static_cast<int>(std::min<Index>(o.threads, streams.batch())), rng.next());
+
+  print("files %zu, characters %zu, different ones %d; %s, parameters %d", corpus.files.size(), corpus.text.size(),
+        static_cast<int>(task.vocabulary.size() - 1), o.cell.c_str(), static_cast<int>(parameter_count(model)));
+  if (streams.batch() != o.batch || streams.steps() != o.steps)
+    print("the text is short: batch %d, steps %d", static_cast<int>(streams.batch()),
+          static_cast<int>(streams.steps()));
+  held_out_loss(model, shards.tape(0), task, streams, 2);  // memory does not grow any more once training has begun
+
+  const auto result = learn(model, o, task, streams, shards, rng, metrics);
+  const std::u32string sample = write_on(model, shards.tape(0), task.vocabulary, o.sample);
   print("\n%s\n", encode_utf8(sample).c_str());
   report_result(task, sample, result, metrics);
-  if (!o.plot.empty() && !val_curve.empty()) draw_char_losses(o.plot, task, train_curve, val_curve);
+  if (!o.plot.empty() && !result.val_curve.empty())
+    draw_char_losses(o.plot, task, result.train_curve, result.val_curve);
 }
 
 /// Trains, or only writes on with a model of --load.
@@ -196,35 +178,21 @@ int main(int argc, char** argv) {
   Options o;
   CLI::App app("A character language model: trains on a text, then writes on by itself.", "char_lm");
   app.add_option("--data", o.data, "text file or folder, repeatable [Debian's licence texts]");
-  app.add_option("--cell", o.cell, "rnn, lstm or gru")
-      ->check(CLI::IsMember({"rnn", "lstm", "gru"}))
-      ->capture_default_str();
   add_number(app, "--layers", o.layers, 1, 64, "layers of cells");
   add_number(app, "--hidden", o.hidden, 1, 16384, "units of a layer");
   add_number(app, "--embed", o.embed, 1, 16384, "size of a character's vector");
-  add_number(app, "--batch", o.batch, 1, 16384, "streams read side by side");
-  add_number(app, "--steps", o.steps, 1, 16384, "characters back-propagated through");
-  add_number(app, "--epochs", o.epochs, 1, 1000000, "times through the text, at most");
-  add_number(app, "--patience", o.patience, 1, 1000000, "epochs without a better result before it stops");
-  add_number(app, "--lr", o.lr, 0, 10, "highest learning rate (Adam; 100 steps up, then a cosine down)");
+  add_number(app, "--steps", o.steps, 1, 16384, "characters back-propagated through, in each of --batch streams");
   add_number(app, "--dropout", o.dropout, 0, 0.99, "share of outputs dropped after each layer");
-  add_number(app, "--clip", o.clip, 0, 1e9, "highest norm of the gradient");
-  add_number(app, "--seed", o.sample.seed, 0, Index{1} << 62, "of parameters, dropout and sample");
-  add_number(app, "--threads", o.threads, 1, 1024, "of the training, each with its share of the streams");
   add_sample_options(app, o.sample);
-  app.add_option("--metrics", o.metrics, "file for the figures: JSON lines, or a table (.csv)");
-  app.add_option("--plot", o.plot, "picture of the losses (.png, .svg), drawn by gnuplot");
-  auto* save = app.add_option("--save", o.save, "file for the best model (safetensors); beside it, <file>.run-...");
-  app.add_flag("--resume", o.resume, "goes on with the training of --save that was ended or killed, to the same bits")
-      ->needs(save);
-  add_number(app, "--save-every", o.save_every, 0, 1000000000, "steps between savings, beside each epoch's");
-  app.add_option("--load", o.load, "model of --save: writes on; with --data, is trained further");
+  add_training_options(app, o, "picture of the losses (.png, .svg), drawn by gnuplot");
+  add_number(app, "--save-every", o.save_every, 0, 1000000000, "steps between checkpoints, beside each epoch's");
+  auto* load = app.get_option("--load")->description("model of --save: writes on; with --data, is trained further");
+  load->remove_excludes(app.get_option("--save"));
   catch_interrupts();
   return run_program(app, argc, argv, [&] {
+    o.sample.seed = o.seed;
     std::optional<Vocabulary> known;
     if (!o.load.empty()) known = read_char_metadata(o.load, o.cell, o.layers, o.hidden, o.embed);
-    if (o.cell == "rnn") start<RNNCell<>>(o, known);
-    if (o.cell == "lstm") start<LSTMCell<>>(o, known);
-    if (o.cell == "gru") start<GRUCell<>>(o, known);
+    with_cell(o.cell, [&]<class Cell> { start<Cell>(o, known); });
   });
 }

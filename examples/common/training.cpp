@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "common/plot.hpp"
 #include "unroll/core/threads.hpp"
@@ -46,6 +47,34 @@ nlohmann::json read_settings(const std::string& path, const std::string& program
   return settings;
 }
 
+std::optional<Checkpoints> checkpoints_of(const std::string& save, bool resume, std::uint64_t data) {
+  if (save.empty()) return {};
+  Checkpoints checkpoints(save + ".run", {.keep = 2, .keep_best = false});
+  for (const std::string& file : checkpoints.files()) {
+    if (!resume)
+      throw DataError(file + " is of an unfinished training: --resume goes on with it; remove it to begin anew");
+    try {
+      check_checkpoint(file);
+    } catch (const FileError&) {
+      continue;  // who goes on will say so, and take an older one
+    }
+    const SafetensorsFile checkpoint(file);
+    std::uint64_t before = data;
+    if (const TensorView* t = checkpoint.find("data"); t && t->bytes.size() == sizeof before)
+      std::memcpy(&before, t->bytes.data(), sizeof before);
+    if (before != data)
+      throw DataError(file + " is of a training with other data, or options of its data; remove it to begin anew");
+    break;
+  }
+  return checkpoints;
+}
+
+double work_of(std::span<const Index> batch, const std::vector<Index>& work) {
+  Index sum = 0;
+  for (const Index item : batch) sum += work.at(static_cast<std::size_t>(item));
+  return static_cast<double>(sum);
+}
+
 namespace detail {
 
 FitOptions fit_options(const TrainingPlan& plan, TrainingOptions& o, Index steps, MetricsFile& metrics,
@@ -70,15 +99,6 @@ FitOptions fit_options(const TrainingPlan& plan, TrainingOptions& o, Index steps
     print("epoch %d: loss %.4f%s", static_cast<int>(e.epoch), e.train_loss, held_out.c_str());
   };
   return options;
-}
-
-std::optional<Checkpoints> checkpoints_of(const TrainingOptions& o) {
-  if (o.save.empty()) return {};
-  Checkpoints checkpoints(o.save + ".run", {.keep = 2, .keep_best = false});
-  if (!o.resume && !checkpoints.files().empty())
-    throw DataError(checkpoints.files()[0] +
-                    " is of an unfinished training: --resume goes on with it; remove it to begin anew");
-  return checkpoints;
 }
 
 std::vector<Index> shares_of(std::span<const Index> items, const std::vector<Index>& work, int shards) {

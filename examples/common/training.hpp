@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/fingerprint.hpp"
 #include "common/program.hpp"
 #include "unroll/data/parameter_file.hpp"
 #include "unroll/nn/gru.hpp"
@@ -77,6 +78,17 @@ X setting(const nlohmann::json& settings, const char* name, const std::string& p
   }
 }
 
+/// Sets variables from settings of their names:
+///
+///     get_settings(settings, o.load, "cell", o.cell, "hidden", o.hidden);
+///
+/// Throws DataError as `setting`.
+template <class X, class... More>
+void get_settings(const nlohmann::json& settings, const std::string& path, const char* name, X& value, More&&... more) {
+  value = setting<X>(settings, name, path);
+  if constexpr (sizeof...(more) > 0) get_settings(settings, path, more...);
+}
+
 /// What a training has beside its options.
 struct TrainingPlan {
   std::string program;                        ///< for the model's file
@@ -86,20 +98,25 @@ struct TrainingPlan {
   std::string validation = "held-out error";  ///< its name, for people
   std::function<void(const FitEpoch&)> on_epoch = {};  ///< instead of a line an epoch
   std::string unit = "items";
-  double warmup = 0.05;  ///< share of the steps in which the learning rate rises; then a cosine down to 0
+  double warmup = 0.05;   ///< share of the steps in which the learning rate rises; then a cosine down to 0
+  Fingerprint data = {};  ///< of what it learns from and is chosen by: --resume refuses to go on with other data
 };
+
+/// The work of a batch's items, for a loss that is divided by it.
+double work_of(std::span<const Index> batch, const std::vector<Index>& work);
 
 /// The curves of a training, an entry an epoch; NaN without validation.
 struct TrainingResult : FitResult {
   std::vector<double> train_curve, val_curve;
 };
 
+/// Checkpoints beside a model of --save, none without. `data` is a fingerprint, which the training's state has as "data". Throws DataError when there are some and --resume is not said, or when they were made with other data.
+std::optional<Checkpoints> checkpoints_of(const std::string& save, bool resume, std::uint64_t data);
+
 namespace detail {
 /// FitOptions for a training of `steps` steps in all. `plan`, `o` and what else it is given must outlive the training.
 FitOptions fit_options(const TrainingPlan& plan, TrainingOptions& o, Index steps, MetricsFile& metrics,
                        TrainingResult& curves, const std::function<void()>& keep_model);
-/// Checkpoints beside --save; throws DataError when there are some and --resume is not said.
-std::optional<Checkpoints> checkpoints_of(const TrainingOptions& o);
 /// Position of each shard's first item, and the end.
 std::vector<Index> shares_of(std::span<const Index> items, const std::vector<Index>& work, int shards);
 }  // namespace detail
@@ -121,12 +138,15 @@ TrainingResult train(Model& model, TrainingOptions& o, Index count, MetricsFile&
     if (!o.save.empty()) save_model(o.save, model, plan.program, plan.settings);
   };
   auto options = detail::fit_options(plan, o, o.epochs * batches.size(), metrics, result, keep_model);
-  auto checkpoints = detail::checkpoints_of(o);
+  std::uint64_t data = Fingerprint(plan.data).add(count, plan.work).value();
+  auto checkpoints = checkpoints_of(o.save, o.resume, data);
   if (checkpoints) {
     options.checkpoints = &*checkpoints;
-    options.state.add("options", o).add("train_curve", result.train_curve).add("val_curve", result.val_curve);
+    options.state.add("options", o)
+        .add("data", data)
+        .add("train_curve", result.train_curve)
+        .add("val_curve", result.val_curve);
   }
-  std::vector<Index> cuts;
   static_cast<FitResult&>(result) = fit(
       model, adam, shards, batches,
       [&](std::span<const Index> batch, Tape<float>&, int shard) -> Variable<> {

@@ -127,12 +127,13 @@ function(leave_unfinished model signal count)
   message(FATAL_ERROR "no moment found at which ${signal} leaves ${count} checkpoints:\n${ARGN}\n${out}\n${err}")
 endfunction()
 
-# resumes([KILLED] [TIMES 1] [FIGURES KEY...] ARGUMENTS ...): a training with ARGUMENTS that Ctrl-C ends, or else a kill, up
+# resumes([KILLED] [TIMES 1] [FIGURES KEY...] ARGUMENTS ... [OTHER ...]): a training with ARGUMENTS that Ctrl-C ends, or else a kill, up
 # to TIMES over, and that is resumed gives the same model to the bit, and the same FIGURES of ${log}, as one that is left
-# alone. Without --resume it is not written over.
+# alone. Without --resume it is not written over; with OTHER arguments, of the same training with other data, it is
+# refused.
 function(resumes)
   needs(timeout)
-  cmake_parse_arguments(PARSE_ARGV 0 the "KILLED" "TIMES" "FIGURES;ARGUMENTS")
+  cmake_parse_arguments(PARSE_ARGV 0 the "KILLED" "TIMES" "FIGURES;ARGUMENTS;OTHER")
   set(signal INT)
   if(the_KILLED)
     set(signal KILL)
@@ -143,6 +144,9 @@ function(resumes)
   file(REMOVE "${whole}" ${old})
   leave_unfinished("${ended}" ${signal} 1 ${the_ARGUMENTS})
   fails(1 "is of an unfinished training: --resume goes on with it" ${the_ARGUMENTS} --save "${ended}")
+  if(the_OTHER)
+    fails(1 "is of a training with other data" ${the_OTHER} --save "${ended}" --resume)
+  endif()
   while(the_TIMES GREATER 1 AND checkpoints)
     end_training(${delay} ${signal} ${the_ARGUMENTS} --save "${ended}" --resume)
     file(GLOB checkpoints "${ended}.run-*.safetensors")
