@@ -100,6 +100,8 @@ TrainingResult train_assistant(Assistant<Cell>& model, AssistantKey& key, const 
   const Numbers tags = tag_numbers(data.train.sentences, key.tags);
   const std::vector<Index> intents = Vocabulary(key.intents).encode(data.train.intents);
   TrainingPlan plan{.program = "assistant", .settings = settings_of(key, o), .work = lengths_of(words)};
+  for (const Utterances* part : {&data.train, &data.dev})
+    plan.data.add(part->sentences.words, part->sentences.tags, part->intents);
   plan.unit = "utterances";
   plan.validation = "wrong sentences of --dev, %";
   if (!data.dev.intents.empty())
@@ -108,12 +110,9 @@ TrainingResult train_assistant(Assistant<Cell>& model, AssistantKey& key, const 
       return 100 - score_of(data.dev, guess).sentence_accuracy;
     };
   return train(model, o, std::ssize(words), metrics, plan, shards, [&](auto share, auto batch) {
-    Index count = 0;
-    for (const Index item : batch) count += plan.work[static_cast<std::size_t>(item)];
     const auto y = model(key.forms, chosen(words, share));
     const std::vector<Index> wanted = chosen(intents, share);
-    return model.crf.negative_log_likelihood(y.slots, chosen(tags, share),
-                                             {.denominator = static_cast<double>(count)}) +
+    return model.crf.negative_log_likelihood(y.slots, chosen(tags, share), {.denominator = work_of(batch, plan.work)}) +
            softmax_cross_entropy<float>(y.intent, std::span<const Index>(wanted),
                                         {.denominator = static_cast<double>(batch.size())});
   });
@@ -124,7 +123,8 @@ void run(AssistantOptions& o, std::optional<AssistantKey> loaded) {
   check_plot(o.plot);
   MetricsFile metrics(o.metrics);
   const bool judged = !loaded || loaded->made || !o.test.empty() || !o.dev.empty();
-  const AssistantData data = judged ? read_assistant_data(o) : AssistantData();
+  const AssistantData data =
+      judged ? read_sentence_data(o, "utterances", read_utterances, make_utterances, 2400) : AssistantData();
   AssistantKey key = loaded ? std::move(*loaded) : learn_key(data.train, o);
   Rng rng(static_cast<std::uint64_t>(o.seed));
   Assistant<Cell> model(key, o, rng);
@@ -168,7 +168,7 @@ int main(int argc, char** argv) {
   catch_interrupts();
   return run_program(app, argc, argv, [&] {
     std::optional<AssistantKey> key;
-    if (!o.load.empty()) key = read_assistant_key(o.load, o);
+    if (!o.load.empty()) key = read_key(o);
     with_cell(o.cell, [&]<class Cell> { run<Cell>(o, std::move(key)); });
   });
 }

@@ -103,6 +103,7 @@ TrainingResult train_tagger(Model& model, TaggerKey& key, const TaggerData& data
                             Shards<float>& shards, MetricsFile& metrics, bool silent = false) {
   const Numbers words = word_numbers(data.train.words, key.forms), tags = tag_numbers(data.train, key.tags);
   TrainingPlan plan{.program = "tagger", .settings = settings_of(key, o), .work = lengths_of(words)};
+  plan.data.add(data.train.words, data.train.tags, data.dev.words, data.dev.tags);
   plan.unit = "sentences";
   plan.validation = "100 - F1 of --dev";
   if (!data.dev.words.empty())
@@ -111,9 +112,7 @@ TrainingResult train_tagger(Model& model, TaggerKey& key, const TaggerData& data
     };
   if (silent) plan.on_epoch = [](const FitEpoch&) {};
   return train(model, o, std::ssize(words), metrics, plan, shards, [&](auto share, auto batch) {
-    Index count = 0;
-    for (const Index item : batch) count += plan.work[static_cast<std::size_t>(item)];
-    return model.loss(model(key.forms, chosen(words, share)), chosen(tags, share), static_cast<double>(count));
+    return model.loss(model(key.forms, chosen(words, share)), chosen(tags, share), work_of(batch, plan.work));
   });
 }
 
@@ -153,7 +152,8 @@ void run(TaggerOptions& o, std::optional<TaggerKey> loaded) {
   check_plot(o.plot);
   MetricsFile metrics(o.metrics);
   const bool judged = !loaded || loaded->made || !o.test.empty() || !o.dev.empty();
-  const TaggerData data = judged ? read_tagger_data(o) : TaggerData();
+  const TaggerData data =
+      judged ? read_sentence_data(o, "sentences", read_tagged, make_name_sentences, 3000) : TaggerData();
   TaggerKey key = loaded ? std::move(*loaded) : learn_key(data.train, o);
   Rng rng(static_cast<std::uint64_t>(o.seed));
   Tagger<Cell> model(key, o, rng);
@@ -193,7 +193,7 @@ int main(int argc, char** argv) {
   return run_program(app, argc, argv, [&] {
     if (!o.score.empty()) return print("%s", score_file(o.score).text().c_str());
     std::optional<TaggerKey> key;
-    if (!o.load.empty()) key = read_key(o.load, o);
+    if (!o.load.empty()) key = read_key(o);
     with_cell(o.cell, [&]<class Cell> { run<Cell>(o, std::move(key)); });
   });
 }

@@ -5,18 +5,12 @@
 #include "assistant/domain.hpp"
 #include "common/plot.hpp"
 #include "unroll/data/atomic_file.hpp"
-#include "unroll/data/batches.hpp"
-#include "unroll/data/split.hpp"
 #include "unroll/data/tags.hpp"
 #include "unroll/data/tokenize.hpp"
 
 namespace unroll::examples {
 
 namespace {
-
-Utterances chosen_utterances(const Utterances& all, std::span<const Index> items) {
-  return {{chosen(all.sentences.words, items), chosen(all.sentences.tags, items)}, chosen(all.intents, items)};
-}
 
 std::string small_letters(std::string text) {
   for (char& c : text)
@@ -56,19 +50,9 @@ AssistantOptions::AssistantOptions() {
 }
 
 void add_assistant_options(CLI::App& app, AssistantOptions& o) {
-  app.add_option("--train", o.train, "utterances to learn from: a file or folder [made ones]");
-  app.add_option("--dev", o.dev, "utterances that choose the epoch, if there is a --test; else they stand for that");
-  app.add_option("--test", o.test, "utterances to be judged by [--dev, or a tenth of --train]");
+  add_sentence_options(app, o, "file or folder of utterances", "made ones");
   app.add_option("--predict", o.predict, "file for the guesses for the test, in the ATIS form");
   app.add_flag("--interactive", o.interactive, "answers the lines of standard input in the end");
-  add_number(app, "--hidden", o.hidden, 1, 16384, "units of a layer in each direction");
-  add_number(app, "--layers", o.layers, 1, 64, "layers of cells");
-  add_number(app, "--embed", o.words.embed, 1, 16384, "size of a feature's vector");
-  add_number(app, "--char-embed", o.words.char_embed, 1, 16384, "size of a character's vector");
-  add_number(app, "--char-hidden", o.words.char_hidden, 1, 16384, "units over characters in each direction");
-  add_number(app, "--min-count", o.min_count, 1, 1000000, "how often training must show a feature");
-  add_number(app, "--dropout", o.words.dropout, 0, 0.99, "share of vectors' elements dropped");
-  add_number(app, "--drop-features", o.words.drop_features, 0, 0.99, "share of words' features left out in training");
 }
 
 std::vector<std::string> AssistantKey::words_of(const std::string& line) const {
@@ -81,8 +65,7 @@ std::vector<std::string> AssistantKey::words_of(const std::string& line) const {
 }
 
 AssistantKey learn_key(const Utterances& train, const AssistantOptions& o) {
-  AssistantKey key{WordForms(train.sentences.words, o.min_count), tag_names(train.sentences), intent_names(train)};
-  key.made = o.train.empty();
+  AssistantKey key{learn_sentence_key(train.sentences, o), intent_names(train)};
   key.lower = std::all_of(train.sentences.words.begin(), train.sentences.words.end(), [](const auto& words) {
     return std::all_of(words.begin(), words.end(), [](const auto& word) { return word == small_letters(word); });
   });
@@ -90,53 +73,16 @@ AssistantKey learn_key(const Utterances& train, const AssistantOptions& o) {
 }
 
 nlohmann::json settings_of(const AssistantKey& key, const AssistantOptions& o) {
-  return {{"cell", o.cell},
-          {"hidden", o.hidden},
-          {"layers", o.layers},
-          {"embed", o.words.embed},
-          {"char_embed", o.words.char_embed},
-          {"char_hidden", o.words.char_hidden},
-          {"tags", key.tags},
-          {"intents", key.intents},
-          {"lower", key.lower},
-          {"made", key.made},
-          {"characters", tokens_of(key.forms.characters())},
-          {"features", tokens_of(key.forms.features())}};
+  auto settings = settings_of_sentences(key, o);
+  settings.update({{"intents", key.intents}, {"lower", key.lower}});
+  return settings;
 }
 
-AssistantKey read_assistant_key(const std::string& path, AssistantOptions& o) {
-  const auto settings = read_settings(path, "assistant");
-  const auto get = [&](const char* name, auto& value) {
-    value = setting<std::decay_t<decltype(value)>>(settings, name, path);
-  };
-  get("cell", o.cell), get("hidden", o.hidden), get("layers", o.layers), get("embed", o.words.embed);
-  get("char_embed", o.words.char_embed), get("char_hidden", o.words.char_hidden);
-  AssistantKey key;
-  std::vector<std::string> characters, features;
-  get("tags", key.tags), get("intents", key.intents), get("lower", key.lower), get("made", key.made);
-  get("characters", characters), get("features", features);
-  key.forms = WordForms(characters, features);
+AssistantKey read_key(AssistantOptions& o) {
+  const auto settings = read_settings(o.load, "assistant");
+  AssistantKey key{read_sentence_key(settings, o), {}};
+  get_settings(settings, o.load, "intents", key.intents, "lower", key.lower);
   return key;
-}
-
-AssistantData read_assistant_data(const AssistantOptions& o) {
-  AssistantData data;
-  if (!o.train.empty()) data.train = read_utterances(o.train);
-  if (!o.test.empty()) data.test = read_utterances(o.test);
-  if (!o.dev.empty()) (o.test.empty() ? data.test : data.dev) = read_utterances(o.dev);
-  Rng rng(static_cast<std::uint64_t>(o.seed));
-  if (o.train.empty()) {
-    data.train = make_utterances(2400, false, rng);
-    if (data.test.intents.empty()) data.test = make_utterances(500, true, rng);
-  } else if (data.test.intents.empty()) {
-    const Split split = split_distinct(data.train.sentences.words, rng, {.test = 0.1});
-    data.test = chosen_utterances(data.train, split.test);
-    data.train = chosen_utterances(data.train, split.train);
-  }
-  if (data.train.intents.empty() || data.test.intents.empty())
-    throw DataError(o.train + ": too little data: " + std::to_string(data.train.intents.size()) +
-                    " utterances to learn from, " + std::to_string(data.test.intents.size()) + " to be judged by");
-  return data;
 }
 
 MetricsLine report_utterances(const AssistantData& data, const Utterances& guess, const AssistantOptions& o) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "unroll/core/error.hpp"
+#include "unroll/data/batches.hpp"
 #include "unroll/data/tags.hpp"
 #include "unroll/data/text_file.hpp"
 #include "unroll/data/tokenize.hpp"
@@ -79,6 +80,10 @@ Utterances read_columns(const std::vector<std::string>& lines, const std::string
 }
 
 }  // namespace
+
+Utterances chosen_items(const Utterances& utterances, std::span<const Index> numbers) {
+  return {chosen_items(utterances.sentences, numbers), chosen(utterances.intents, numbers)};
+}
 
 Utterances read_utterances(const std::string& path) {
   Utterances all;

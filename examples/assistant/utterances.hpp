@@ -15,6 +15,10 @@ struct Utterances {
   std::vector<std::string> intents;
 };
 
+inline const Lists& words_of(const Utterances& utterances) { return utterances.sentences.words; }
+/// Those of these numbers.
+Utterances chosen_items(const Utterances& utterances, std::span<const Index> numbers);
+
 /// Reads utterances in the form that `path` has:
 ///
 /// - Lines of the ATIS corpus, `BOS show flights to boston EOS TAB O O O O B-toloc intent`: words and as many labels,

@@ -6,9 +6,14 @@
 #include "common/program.hpp"
 #include "unroll/core/error.hpp"
 #include "unroll/data/atomic_file.hpp"
+#include "unroll/data/batches.hpp"
 #include "unroll/data/tags.hpp"
 
 namespace unroll::examples {
+
+TaggedSentences chosen_items(const TaggedSentences& sentences, std::span<const Index> numbers) {
+  return {chosen(sentences.words, numbers), chosen(sentences.tags, numbers), sentences.scheme};
+}
 
 TaggedSentences read_tagged(const std::string& path) {
   ConllFile file = read_conll(path);

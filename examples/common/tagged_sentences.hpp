@@ -2,6 +2,7 @@
 /// \file
 /// Sentences with tags: from CoNLL files to numbers and back.
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,11 @@ struct TaggedSentences {
   Lists words, tags;
   TagScheme scheme = TagScheme::iob2;
 };
+
+/// Their words.
+inline const Lists& words_of(const TaggedSentences& sentences) { return sentences.words; }
+/// Those of these numbers.
+TaggedSentences chosen_items(const TaggedSentences& sentences, std::span<const Index> numbers);
 
 /// Reads a CoNLL file: words from its first column, tags from its last, and their scheme. Tags that are valid in none
 /// are put into IOB2 as the CoNLL scorer understands them; a line is printed that says where they break. Throws
