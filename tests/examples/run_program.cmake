@@ -45,6 +45,22 @@ function(fails status message)
   endif()
 endfunction()
 
+# common_mistakes(ARGUMENTS...): those that all programs refuse, beside arguments that are right.
+function(common_mistakes)
+  fails(1 "cannot be written" ${ARGN} --metrics "${work}/missing/log")
+  fails(1 "must end in .svg or .png" ${ARGN} --plot "${work}/picture.gif")
+  fails(2 "--bogus" --bogus)
+  run(0 ${program} --help)
+  set(help "${out}")
+  if(help MATCHES "--cell ")
+    fails(2 "--cell: foo" --cell foo)
+  endif()
+  if(help MATCHES "--resume ")
+    fails(2 "--lr: got 'nan'" --lr nan)
+    fails(2 "--resume requires --save" --resume)
+  endif()
+endfunction()
+
 # metric(VARIABLE KEY [PATTERN]): KEY of the last line of ${log} with PATTERN, without one of the line that says it is
 # the final one.
 function(metric variable key)
