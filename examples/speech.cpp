@@ -19,18 +19,13 @@
 // Beside it stands the nearest recording by dynamic time warping, which is how telephones understood digits once. It
 // knows espeak-ng's voices, which are all alike, as well as the model does: 100 %, after some 7 s on two cores.
 
-#include <cmath>
-
 #include "common/plot.hpp"
-#include "speech/options.hpp"
-#include "speech/report.hpp"
+#include "speech/listeners.hpp"
 #include "unroll/nn/attention.hpp"
 #include "unroll/nn/bidirectional.hpp"
 #include "unroll/nn/ctc.hpp"
-#include "unroll/nn/ctc_decode.hpp"
 #include "unroll/nn/pyramid.hpp"
 #include "unroll/ops/losses.hpp"
-#include "unroll/ops/softmax.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;
@@ -68,23 +63,6 @@ struct Listener {
     return softmax_cross_entropy(word(x), std::span<const Index>(numbers), {.denominator = denominator});
   }
 
-  /// What it understands.
-  std::vector<Heard> understand(const Sequence<>& x) const {
-    std::vector<Heard> heard;
-    if (attention.empty()) {
-      for (const auto& best : ctc_decode_beam(letters(x)))
-        heard.push_back({words.text(best[0].symbols), std::exp(best[0].log_prob)});
-      return heard;
-    }
-    const auto p = softmax(word(x));
-    for (auto row = p.values(); !row.empty(); row = row.subspan(words.words.size())) {
-      const auto best = std::max_element(row.begin(), row.begin() + std::ssize(words.words)) - row.begin();
-      const auto at = static_cast<std::size_t>(best);
-      heard.push_back({words.words[at], static_cast<double>(row[at])});
-    }
-    return heard;
-  }
-
   void each(auto&& visit) {
     visit("encoder", encoder), visit("attention", attention), visit("out", out), visit("dropout", dropout);
   }
@@ -98,7 +76,7 @@ struct Listener {
 
 /// What the model understands of each, without disguise.
 template <class Cell>
-std::vector<Heard> understand(const Listener<Cell>& model, const std::vector<Said>& said, const Ears& ears) {
+std::vector<Heard> understand(const Listeners<Listener<Cell>>& model, const std::vector<Said>& said, const Ears& ears) {
   std::vector<Heard> all;
   Tape<float> tape;
   for (std::size_t from = 0; from < said.size(); from += 64) {
@@ -112,11 +90,11 @@ std::vector<Heard> understand(const Listener<Cell>& model, const std::vector<Sai
 }
 
 template <class Cell>
-FitResult learn(Listener<Cell>& model, SpeechOptions& o, const Part& part, const Ears& ears, Shards<float>& shards,
-                MetricsFile& metrics) {
-  print("recordings to learn from %zu, words %zu; %s, parameters %d", part.items.size(), model.words.words.size(),
+FitResult learn(Listeners<Listener<Cell>>& model, SpeechOptions& o, const Part& part, const Ears& ears,
+                Shards<float>& shards, MetricsFile& metrics) {
+  print("recordings to learn from %zu, words %zu; %s, parameters %d", part.items.size(), model.words().words.size(),
         o.cell.c_str(), static_cast<int>(parameter_count(model)));
-  TrainingPlan plan{.program = "speech", .settings = settings_of(o, model.words), .unit = "recordings"};
+  TrainingPlan plan{.program = "speech", .settings = settings_of(o, model.words()), .unit = "recordings"};
   for (const Utterance* u : part.items) plan.work.push_back(std::ssize(u->samples));
   plan.on_epoch = [](const FitEpoch& e) {
     if (e.epoch % 5 == 0 || e.epoch == e.epochs) print("epoch %d: loss %.4f", static_cast<int>(e.epoch), e.train_loss);
@@ -148,12 +126,12 @@ void run(SpeechOptions& o, const std::optional<Words>& known) {
   FitResult sum;
   for (const Parting& parting : partings) {
     Rng start(static_cast<std::uint64_t>(o.seed));
-    Listener<Cell> model(known ? *known : Words(parting.train), o, start);
+    Listeners<Listener<Cell>> model(known ? *known : Words(parting.train), o, start);
     Shards<float> shards(o.threads, start.next());
     std::vector<Said> said;
     for (Index k = 0; k < std::ssize(parting.test.items); ++k)
       said.push_back(parting.test.said(k, o.most_words(), start));
-    const double nearest = o.ctc ? -1 : nearest_recording_accuracy(parting, model.words, ears, 500, o.threads);
+    const double nearest = o.ctc ? -1 : nearest_recording_accuracy(parting, model.words(), ears, 500, o.threads);
     if (known) load_parameters(o.load, model);
     if (!known) {
       const auto result = learn(model, o, parting.train, ears, shards, metrics);
@@ -174,7 +152,7 @@ void listen(const SpeechOptions& o, const Words& words) {
   std::vector<Utterance> files;
   for (const std::string& file : o.listen) files.push_back(read_recording(file));
   Rng rng(1);
-  Listener<Cell> model(words, o, rng);
+  Listeners<Listener<Cell>> model(words, o, rng);
   load_parameters(o.load, model);
   for (const Utterance& u : files) {
     const auto heard = understand(model, {{&u}}, Ears({&u, 1}, {.bands = o.bands}));

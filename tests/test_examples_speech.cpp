@@ -58,6 +58,42 @@ TEST_CASE("A shorter vocal tract moves the tone up, a faster voice makes fewer f
   for (const float e : mel({})) CHECK(std::isfinite(e));
 }
 
+TEST_CASE("A tilted spectrum is louder at the top and weaker at the bottom, a bowed one at both ends") {
+  const LogMel mel(8000, {.bands = 21, .low = 0, .high = 4000, .dynamic_range = 200});
+  Rng rng(1);
+  std::vector<float> noise(4000);
+  for (float& x : noise) x = static_cast<float>(rng.normal());
+  const auto y = mel(noise), tilted = mel(noise, {.tilt = 8}), bowed = mel(noise, {.bow = 8});
+  const double decibel = std::log(10.0) / 10, outermost = 20.0 / 21;
+  const auto lifted = [&](const std::vector<float>& z, std::size_t band) {
+    return static_cast<double>(z[band] - y[band]) / decibel;
+  };
+  CHECK(lifted(tilted, 0) == doctest::Approx(-8 * outermost).epsilon(1e-3));
+  CHECK(lifted(tilted, 10) == doctest::Approx(0).epsilon(1e-3));
+  CHECK(lifted(tilted, 20) == doctest::Approx(8 * outermost).epsilon(1e-3));
+  CHECK(lifted(bowed, 0) == doctest::Approx(8 * (2 * outermost * outermost - 1)).epsilon(1e-3));
+  CHECK(lifted(bowed, 10) == doctest::Approx(-8).epsilon(1e-3));
+}
+
+TEST_CASE("Weak beginnings and ends are cut off, loud ones never") {
+  auto word = tone(1000, 8000, 0.5);
+  for (std::size_t n = 0; n < 800; ++n) word[n] *= 0.001f, word[3999 - n] *= 0.001f;  // 60 dB weaker
+  Rng rng(1);
+  auto all = word, none = word, loud = tone(1000, 8000, 0.5), brief = tone(1000, 8000, 0.05);
+  cut_ends(all, 8000, {.cut = 1}, rng);
+  CHECK(std::ssize(all) == 2400);
+  CHECK(std::equal(all.begin(), all.end(), word.begin() + 800));
+  cut_ends(none, 8000, {.cut = 0}, rng);
+  CHECK(none == word);
+  cut_ends(loud, 8000, {.cut = 1}, rng);
+  CHECK(std::ssize(loud) == 4000);
+  cut_ends(brief, 8000, {.cut = 1}, rng);
+  CHECK(std::ssize(brief) == 400);
+  std::vector<float> nothing;
+  cut_ends(nothing, 8000, {.cut = 1}, rng);
+  CHECK(nothing.empty());
+}
+
 TEST_CASE("Nothing is quieter than the dynamic range allows") {
   const LogMel mel(8000, {.bands = 20, .low = 0, .high = 4000, .dynamic_range = 20});
   const auto y = mel(tone(1000, 8000, 0.1));

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <complex>
 #include <cstdlib>
+#include <functional>
 #include <numbers>
 #include <string>
 
@@ -92,6 +93,11 @@ std::vector<float> LogMel::operator()(std::span<const float> samples, const Voic
   const double hop = options.hop * rate * change.tempo;
   const auto bank = impl_->bank(change.tract);
   const auto emphasis = static_cast<float>(options.emphasis);
+  std::vector<float> gain;
+  for (Index b = 0; b < options.bands; ++b) {
+    const double at = (2 * static_cast<double>(b) + 1) / static_cast<double>(options.bands) - 1;
+    gain.push_back(static_cast<float>(std::pow(10, (change.tilt * at + change.bow * (2 * at * at - 1)) / 10)));
+  }
   std::vector<float> in(static_cast<std::size_t>(size)), y(static_cast<std::size_t>(count * options.bands));
   std::vector<std::complex<float>> out(static_cast<std::size_t>(bins));
   for (Index t = 0; t < count; ++t) {
@@ -103,13 +109,14 @@ std::vector<float> LogMel::operator()(std::span<const float> samples, const Voic
       in[n] = hann[n] * (x - emphasis * before);
     }
     fftwf_execute_dft_r2c(plan.get(), in.data(), reinterpret_cast<fftwf_complex*>(out.data()));
-    const auto row = std::span(y).subspan(static_cast<std::size_t>(t * options.bands));
+    const auto row = std::span(y).subspan(static_cast<std::size_t>(t * options.bands), gain.size());
     for (std::size_t k = 0; k < out.size(); ++k) {
       const auto [band, share] = bank[k];
       const float power = std::norm(out[k]);
       if (band >= 0 && band < options.bands) row[static_cast<std::size_t>(band)] += share * power;
       if (band >= 1 && band <= options.bands) row[static_cast<std::size_t>(band - 1)] += (1 - share) * power;
     }
+    std::transform(row.begin(), row.end(), gain.begin(), row.begin(), std::multiplies());
   }
   const float strongest = *std::max_element(y.begin(), y.end());
   const auto floor = std::max(strongest * static_cast<float>(std::pow(10, -options.dynamic_range / 10)), 1e-20f);

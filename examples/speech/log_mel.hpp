@@ -11,7 +11,7 @@
 namespace unroll::examples {
 
 struct LogMelOptions {
-  Index bands = 40;
+  Index bands = 24;
   double window = 0.025;   ///< length of a frame, in seconds
   double hop = 0.010;      ///< from the beginning of a frame to that of the next one, in seconds
   double low = 60;         ///< lowest frequency, in Hz
@@ -22,10 +22,12 @@ struct LogMelOptions {
   double dynamic_range = 20;
 };
 
-/// A change of voice, for training on more voices than there are.
+/// A change of voice or of the microphone, for training on more of them than there are.
 struct VoiceChange {
   double tract = 1;  ///< frequencies times this: another length of the vocal tract
   double tempo = 1;  ///< times as fast, at the same pitch
+  double tilt = 0;   ///< in dB: the highest band louder, the lowest weaker, straight in between
+  double bow = 0;    ///< in dB: both these louder, the middle weaker
 };
 
 /// Log-mel energies (Davis and Mermelstein, "Comparison of parametric representations for monosyllabic word

@@ -6,7 +6,7 @@
 
 namespace unroll::examples {
 
-SpeechOptions::SpeechOptions() { epochs = 15, weight_decay = 1e-2; }
+SpeechOptions::SpeechOptions() { epochs = 20, weight_decay = 1e-2; }
 
 void add_speech_options(CLI::App& app, SpeechOptions& o) {
   auto* data = app.add_option("--data", o.data, "folder of {word}_{speaker}_{number}.wav, or with a folder a word");
@@ -25,18 +25,22 @@ void add_speech_options(CLI::App& app, SpeechOptions& o) {
   add_number(app, "--join", o.join, 1, 100, "words in a row at most, with --ctc");
   add_number(app, "--levels", o.levels, -1, 16, "joins of neighbouring steps; -1: 2, or 1 with --ctc");
   add_number(app, "--hidden", o.hidden, 1, 16384, "units of a layer in each direction");
+  add_number(app, "--listeners", o.listeners, 1, 100, "models that learn side by side and decide together");
   add_number(app, "--bands", o.bands, 1, 1024, "of frequencies");
   add_number(app, "--dropout", o.dropout, 0, 0.99, "share of outputs dropped after each layer");
   add_number(app, "--tract", o.disguise.tract, 0, 2, "in training frequencies times e^-x .. e^x");
   add_number(app, "--tempo", o.disguise.tempo, 0, 2, "in training speed times e^-x .. e^x");
   add_number(app, "--noise", o.disguise.noise, -60, 60, "in training noise so many to 60 dB below the voice");
+  add_number(app, "--color", o.disguise.color, 0, 60, "in training spectra tilted by up to so many dB");
+  add_number(app, "--cut", o.disguise.cut, 0, 1,
+             "in training share of beginnings and ends cut off where they are weak");
   add_number(app, "--masks", o.disguise.masks, 0, 100, "in training blocks of bands and of moments taken away");
   app.add_option("--listen", o.listen, "sound files: says what the model of --load hears")->needs("--load");
 }
 
 nlohmann::json settings_of(const SpeechOptions& o, const Words& words) {
-  return {{"cell", o.cell},       {"hidden", o.hidden}, {"levels", o.levels},  {"bands", o.bands},
-          {"dropout", o.dropout}, {"ctc", o.ctc},       {"words", words.words}};
+  return {{"cell", o.cell},           {"hidden", o.hidden},   {"levels", o.levels}, {"bands", o.bands},
+          {"listeners", o.listeners}, {"dropout", o.dropout}, {"ctc", o.ctc},       {"words", words.words}};
 }
 
 std::optional<Words> load_settings(SpeechOptions& o) {
@@ -48,6 +52,7 @@ std::optional<Words> load_settings(SpeechOptions& o) {
   };
   std::vector<std::string> words;
   get("cell", o.cell), get("hidden", o.hidden), get("levels", o.levels), get("bands", o.bands);
+  get("listeners", o.listeners);
   get("dropout", o.dropout), get("ctc", o.ctc), get("words", words);
   return Words(std::move(words));
 }

@@ -17,7 +17,7 @@ struct SpeechOptions : TrainingOptions {
   PartingOptions parting;
   Disguise disguise;
   bool ctc = false;
-  Index hidden = 64, levels = -1, bands = 40, join = 3;
+  Index hidden = 48, levels = -1, bands = 24, join = 3, listeners = 3;
   double dropout = 0.3;
 
   SpeechOptions();

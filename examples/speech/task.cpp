@@ -81,16 +81,6 @@ std::vector<float> joined(const Said& said) {
   return samples;
 }
 
-/// Sets a block of at most `share` of `count` places to 0; `place(k)` gives the elements at place k.
-void mask(std::span<float> y, Index bands, bool time, double share, Rng& rng) {
-  const Index steps = std::ssize(y) / bands, count = time ? steps : bands;
-  const Index width = rng.integer(static_cast<Index>(share * static_cast<double>(count)) + 1);
-  const Index from = rng.integer(count - width + 1);
-  for (Index t = time ? from : 0; t < (time ? from + width : steps); ++t)
-    for (Index b = time ? 0 : from; b < (time ? bands : from + width); ++b)
-      y[static_cast<std::size_t>(t * bands + b)] = 0;
-}
-
 }  // namespace
 
 std::vector<float> Ears::hear(const Said& said) const {
@@ -100,21 +90,16 @@ std::vector<float> Ears::hear(const Said& said) const {
 }
 
 std::vector<float> Ears::hear(const Said& said, const Disguise& disguise, Rng& rng) const {
-  auto samples = joined(said);
-  if (disguise.noise < 60) {
-    double power = 1e-12;
-    for (const float x : samples) power += static_cast<double>(x * x);
-    const double below = rng.uniform(disguise.noise, 60.0);
-    const double deviation = std::sqrt(power / static_cast<double>(samples.size())) * std::pow(10, -below / 20);
-    for (float& x : samples) x += static_cast<float>(deviation * rng.normal());
+  std::vector<float> samples;
+  for (const Utterance* r : said) {
+    auto word = r->samples;
+    cut_ends(word, r->rate, disguise, rng);
+    samples.insert(samples.end(), word.begin(), word.end());
   }
-  auto y = ear_for(said)(samples, {.tract = std::exp(rng.uniform(-disguise.tract, disguise.tract)),
-                                   .tempo = std::exp(rng.uniform(-disguise.tempo, disguise.tempo))});
+  add_noise(samples, disguise, rng);
+  auto y = ear_for(said)(samples, voice_change(disguise, rng));
   normalize_bands(y, bands());
-  for (Index k = 0; k < disguise.masks; ++k) {
-    mask(y, bands(), false, 0.2, rng);
-    mask(y, bands(), true, 0.2, rng);
-  }
+  mask_blocks(y, bands(), disguise, rng);
   return y;
 }
 

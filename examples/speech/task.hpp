@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "speech/log_mel.hpp"
+#include "speech/disguise.hpp"
 #include "speech/recordings.hpp"
 
 namespace unroll::examples {
@@ -43,14 +43,6 @@ struct PartingOptions {
 /// Throws DataError for a speaker who is not there, and when nothing is left to learn from or to be judged by.
 std::vector<Parting> part_recordings(std::span<const Utterance> recordings, const PartingOptions& options, Rng& rng);
 
-/// How voices are varied in training, so that a model meets more of them than there are.
-struct Disguise {
-  double tract = 0.15;  ///< frequencies times e^u, u uniform in -tract .. tract (Jaitly and Hinton, 2013)
-  double tempo = 0.2;   ///< the same for the speed
-  double noise = 10;    ///< white noise, this to 60 dB below the recording; 60: none
-  Index masks = 2;      ///< blocks of bands and blocks of frames set to their mean (SpecAugment: Park et al., 2019)
-};
-
 /// What is heard of recordings: log-mel energies, as sequences (T, bands) with mean 0 in each band.
 class Ears {
  public:
@@ -59,6 +51,7 @@ class Ears {
 
   /// May be called by several threads at once. Throws DataError when rates differ.
   std::vector<float> hear(const Said& said) const;
+  /// In a disguise by chance.
   std::vector<float> hear(const Said& said, const Disguise& disguise, Rng& rng) const;
   Index bands() const { return options_.bands; }
 
