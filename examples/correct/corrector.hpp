@@ -64,17 +64,17 @@ struct Corrector {
     return score_of(wrong, mended, right);
   }
 
-  /// Makes the model cautious for good, but no more than it takes for changes of `wrong` to be as precise as
-  /// `precision`, and as long as F0.5 rises. One wrong change more than there are is reckoned with, so that a few lucky
-  /// ones do not count for many. Gives what it has added to the logit of a copy.
+  /// Makes the model as cautious, for good, as gives the best F0.5 of `wrong` with changes as precise as `precision`;
+  /// the best F0.5 if they never are. One wrong change more than there are is reckoned with, so that a few lucky ones do
+  /// not count for many. Gives what it has added to the logit of a copy.
   double choose_caution(Shards<float>& shards, const std::vector<Sentence>& wrong, const std::vector<Sentence>& right,
                         double precision) {
-    double best = 0, best_f05 = -1;
-    for (double caution = -3; caution <= 5; caution += 0.5) {
+    double best = 0, best_value = -1;
+    for (double caution = 0; caution <= 5; caution += 0.5) {
       const auto s = score(shards, wrong, right, caution);
-      if (s.f05() <= best_f05) continue;
-      best = caution, best_f05 = s.f05();
-      if (static_cast<double>(s.right) >= precision * static_cast<double>(s.made + 1)) break;
+      const bool precise = static_cast<double>(s.right) >= precision * static_cast<double>(s.made + 1);
+      const double value = s.f05() + precise;
+      if (value > best_value) best = caution, best_value = value;
     }
     model.out.bias.mutable_values()[kCopySymbol] += static_cast<float>(best);
     return best;

@@ -35,6 +35,7 @@ Script script_of(const Choices& wrong, const Sentence& right, const Vocabulary& 
 
 Sentence follow(const Choices& wrong, std::span<const Index> symbols, const Vocabulary& inserted) {
   Sentence right;
+  if (wrong.empty()) return right;
   std::size_t at = 0;
   for (const Index symbol : symbols) {
     if (moves_on(symbol) && at == wrong.size()) break;

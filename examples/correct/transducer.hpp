@@ -9,6 +9,7 @@
 
 #include "correct/lexicon.hpp"
 #include "unroll/data/tokenize.hpp"
+#include "unroll/nn/attention.hpp"
 #include "unroll/nn/bidirectional.hpp"
 #include "unroll/nn/embedding.hpp"
 #include "unroll/nn/linear.hpp"
@@ -29,7 +30,7 @@ struct Script {
   std::vector<Index> symbols, at;
 };
 Script script_of(const Choices& wrong, const Sentence& right, const Vocabulary& inserted);
-/// What a script makes of a sentence. One that ends too early leaves the rest as it is.
+/// What a script makes of a sentence. One that ends too early leaves the rest as it is; nothing is made of nothing.
 Sentence follow(const Choices& wrong, std::span<const Index> symbols, const Vocabulary& inserted);
 
 struct TransducerOptions {
@@ -60,6 +61,7 @@ struct TransducerState {
 /// Sentences, read to their ends. A step more than they have words stands for the end.
 struct Reading {
   Sequence<> h;
+  AttentionMemory<> memory;   ///< of h
   Variable<> candidates;      ///< (P, F), the candidates of all words
   std::vector<Index> places;  ///< of the candidates of row n of h: elements n (kMostCandidates + 1) onwards, -1: none
 };
@@ -72,7 +74,7 @@ struct Reading {
 ///     x_i = [v(w_i), f(w_i), f(first other candidate)]
 ///     h = encoder(x), in both directions
 ///     d_t = cell([S[y_(t-1)], h_p(t)], d_(t-1))  p(t): 0, and one more after each copy, candidate and skip
-///     u_t = tanh(C [d_t, h_p(t)] + c)
+///     u_t = tanh(C [d_t, h_p(t), a_t] + c)       a_t: what d_t attends to in h, for what is said far away
 ///     p(y_t) = softmax(O u_t + o + s_t)          s_tk = (Q u_t + q) . (K [v(w), f(w)] + k), w: candidate k of word p(t);
 ///                                                0 for symbols that are no candidates
 template <class Cell>
@@ -87,7 +89,8 @@ struct Transducer {
         spelling(o.spelling, o.spelling, rng),
         encoder(o.embed + 2 * o.spelling + 2 * kFeatures, o.hidden, rng, {.layers = o.layers, .dropout = o.dropout}),
         decoder(o.embed + 2 * o.hidden, o.hidden, rng),
-        combine(3 * o.hidden, o.hidden, rng),
+        attention(o.hidden, 2 * o.hidden, rng, {.scaled = true}),
+        combine(5 * o.hidden, o.hidden, rng),
         out(o.hidden, symbols.count(), rng),
         query(o.hidden, o.embed, rng),
         key(o.embed + 2 * o.spelling + kFeatures, o.embed, rng) {
@@ -123,7 +126,7 @@ struct Transducer {
     const auto f = input(features, Shape{std::ssize(ids), kFeatures});
     const auto v = dropout(concat({words(ids), take_rows(form, form_ids)}, 1), o.dropout);
     const auto packed = pack_ids(tape, std::span<const std::vector<Index>>(steps));
-    Reading reading{{}, key(concat({v, f}, 1)), {}};
+    Reading reading{{}, {}, key(concat({v, f}, 1)), {}};
     reading.places.assign(static_cast<std::size_t>(packed.ids.size()) * (kMostCandidates + 1), -1);
     std::vector<Index> others(static_cast<std::size_t>(packed.ids.size()), -1);
     for (std::size_t b = 0; b < sentences.size(); ++b)
@@ -136,18 +139,20 @@ struct Transducer {
       }
     const auto x = concat({take_rows(v, packed.ids), take_rows(f, packed.ids), take_rows(f, others)}, 1);
     reading.h = encoder(Sequence<>{x, packed.layout});
+    reading.memory = attention.memory(reading.h);
     return reading;
   }
 
   /// Logits of the scripts' symbols.
   Sequence<> operator()(const Reading& reading, std::span<const Script> scripts) const {
     Tape<float>& tape = *current_tape<float>;
-    std::vector<std::vector<Index>> previous, rows;
+    std::vector<std::vector<Index>> previous, rows, sources;
     for (const Script& script : scripts) {
       const auto& layout = reading.h.checked();
       const Index place = layout.place[std::ssize(previous)];
       previous.push_back({kEndSymbol});
       previous.back().insert(previous.back().end(), script.symbols.begin(), script.symbols.end() - 1);
+      sources.emplace_back(script.at.size(), std::ssize(sources));
       rows.emplace_back();
       for (const Index at : script.at) rows.back().push_back(layout.first[at] + place);
     }
@@ -155,7 +160,8 @@ struct Transducer {
     const auto packed_rows = pack_ids(tape, std::span<const std::vector<Index>>(rows)).ids;
     const Sequence<> d =
         decoder(Sequence<>{input_of(packed.ids, take_rows(reading.h.rows, packed_rows)), packed.layout});
-    return d.with(logits(d.rows, reading, packed_rows));
+    return d.with(
+        logits(d.rows, reading, packed_rows, pack_ids(tape, std::span<const std::vector<Index>>(sources)).ids));
   }
 
   TransducerState<Cell> start(Index batch) const {
@@ -175,14 +181,14 @@ struct Transducer {
       }
       const auto x = input_of(previous, take_rows(reading.h.rows, rows));
       const auto next = decoder.cell.step(project(decoder.cell, x), s.cell);
-      return std::pair(logits(output_of(decoder.cell, next), reading, rows),
+      return std::pair(logits(output_of(decoder.cell, next), reading, rows, sources),
                        TransducerState<Cell>{next, input(at, s.at.shape())});
     };
   }
   void each(auto&& visit) {
     visit("words", words), visit("letters", letters), visit("symbols", symbols), visit("spelling", spelling);
     visit("encoder", encoder), visit("decoder", decoder), visit("combine", combine), visit("out", out);
-    visit("query", query), visit("key", key);
+    visit("attention", attention), visit("query", query), visit("key", key);
   }
 
   TransducerOptions o;
@@ -190,13 +196,15 @@ struct Transducer {
   Bidirectional<Rnn<Cell>> spelling;
   Stack<Bidirectional<Rnn<Cell>>> encoder;
   Rnn<Cell> decoder;
+  GeneralAttention<> attention;
   Linear<> combine, out, query, key;
 
  private:
   Variable<> input_of(const Indices& previous, const Variable<>& looked_at) const {
     return concat({dropout(symbols(previous), o.dropout), dropout(looked_at, o.dropout)}, 1);
   }
-  Variable<> logits(const Variable<>& d, const Reading& reading, std::span<const Index> rows) const {
+  Variable<> logits(const Variable<>& d, const Reading& reading, std::span<const Index> rows,
+                    std::span<const Index> sources) const {
     constexpr Index choices = kMostCandidates + 1;
     const Index count = std::ssize(rows);
     std::vector<Index> places, steps;
@@ -206,7 +214,8 @@ struct Transducer {
         places.push_back(reading.places[static_cast<std::size_t>(rows[static_cast<std::size_t>(r)] * choices + k)]);
         steps.push_back(r), none.push_back(places.back() < 0 ? -30.0F : 0.0F);
       }
-    const auto u = dropout(tanh(combine(concat({d, take_rows(reading.h.rows, rows)}, 1))), o.dropout);
+    const auto attended = attention(d, reading.memory, sources).context;
+    const auto u = dropout(tanh(combine(concat({d, take_rows(reading.h.rows, rows), attended}, 1))), o.dropout);
     const auto scores = sum(take_rows(query(u), steps) * take_rows(reading.candidates, places), 1);
     const auto all = out(u);
     return concat({narrow(all, 1, 0, choices) + reshape(scores, {count, choices}) + input(none, Shape{count, choices}),
