@@ -115,7 +115,8 @@ void run(CaptionOptions& o, const std::optional<Language>& known) {
   }
   print("%s, parameters %d", o.cell.c_str(), static_cast<int>(parameter_count(model)));
   Shards<float> shards(o.threads, rng.next());
-  const TrainingPlan plan{.program = "caption", .settings = settings_of(o, task.language()), .unit = "pictures"};
+  TrainingPlan plan{.program = "caption", .settings = settings_of(o, task.language()), .unit = "pictures"};
+  plan.data.add_each(task.train(), &Picture::pixels, &Picture::sentence);
   const auto result = train(model, o, task.train_size(), metrics, plan, shards,
                             [&](std::span<const Index> share, std::span<const Index> batch) {
                               std::vector<Picture> pictures;

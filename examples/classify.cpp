@@ -129,6 +129,8 @@ std::vector<double> learn(const LabelledTask& task, Options& o, MetricsFile& met
   plan.settings.update({{"cell", o.cell}, {"pool", o.pool}, {"layers", o.layers}, {"hidden", o.hidden}});
   plan.settings.update({{"embed", o.embed}, {"dropout", o.dropout}, {"noise", o.noise}});
   for (const auto& item : task.train) plan.work.push_back(item.steps);
+  for (const auto* part : {&task.train, &task.dev})
+    plan.data.add_each(*part, &EncodedItem::ids, &EncodedItem::values, &EncodedItem::label, &EncodedItem::rating);
   if (!task.dev.empty())
     plan.validate = [&] { return error_of(task, task.dev, guesses_of(model, shards.tape(0), task.dev)); };
   result = train(model, o, std::ssize(task.train), metrics, plan, shards,
@@ -191,9 +193,9 @@ int main(int argc, char** argv) {
     if (o.load.empty()) return with_cell(o.cell, [&]<class Cell> { run<Cell>(o, metrics); });
     const auto settings = read_settings(o.load, "classify");
     const Encoding encoding(settings, o.load);
-    o.cell = setting<std::string>(settings, "cell", o.load), o.pool = setting<std::string>(settings, "pool", o.load);
-    o.layers = setting<Index>(settings, "layers", o.load), o.hidden = setting<Index>(settings, "hidden", o.load);
-    o.embed = setting<Index>(settings, "embed", o.load), o.regress = encoding.rates();
+    o.regress = encoding.rates();
+    get_settings(settings, o.load, "cell", o.cell, "pool", o.pool, "layers", o.layers, "hidden", o.hidden);
+    get_settings(settings, o.load, "embed", o.embed);
     with_cell(o.cell, [&]<class Cell> { judge<Cell>(o, encoding, metrics); });
   });
 }

@@ -158,9 +158,7 @@ int main(int argc, char** argv) {
     nlohmann::json settings = {{"cell", o.cell}, {"ways", o.ways}, {"hidden", o.hidden}, {"seed", o.seed}};
     if (!o.load.empty()) {
       settings = read_settings(o.load, "evolve");
-      o.cell = setting<std::string>(settings, "cell", o.load), o.seed = setting<Index>(settings, "seed", o.load);
-      o.ways = setting<std::vector<std::string>>(settings, "ways", o.load);
-      o.hidden = setting<Index>(settings, "hidden", o.load);
+      get_settings(settings, o.load, "cell", o.cell, "seed", o.seed, "ways", o.ways, "hidden", o.hidden);
     }
     with_cell(o.cell, [&]<class Cell> { run<Cell>(o, settings); });
   });

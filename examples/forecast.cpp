@@ -129,6 +129,7 @@ void run(Options& o, ForecastTask& task) {
     TrainingPlan plan{.program = "forecast",
                       .validate = [&] { return scaled_error(task, forecasts_of(model, shards.tape(0), task)); },
                       .unit = "windows"};
+    plan.data.add(task.series.values);
     using Items = std::span<const Index>;
     result = train(model, o, parts.train - steps + 1, metrics, plan, shards, [&](Items share, Items batch) {
       const Windows windows(task, share, steps);
@@ -183,10 +184,8 @@ int main(int argc, char** argv) {
     nlohmann::json settings;
     if (!o.load.empty()) {
       settings = read_settings(o.load, "forecast");
-      o.cell = setting<std::string>(settings, "cell", o.load), o.hidden = setting<Index>(settings, "hidden", o.load);
-      o.members = setting<Index>(settings, "members", o.load), o.season = setting<Index>(settings, "season", o.load);
-      o.horizon = setting<Index>(settings, "horizon", o.load), o.log = setting<bool>(settings, "log", o.load);
-      o.coverage = setting<double>(settings, "coverage", o.load);
+      get_settings(settings, o.load, "cell", o.cell, "hidden", o.hidden, "members", o.members, "season", o.season);
+      get_settings(settings, o.load, "horizon", o.horizon, "log", o.log, "coverage", o.coverage);
     }
     const Series series = o.data.empty() ? co2_series() : read_series(o.data, o.column, o.log);
     if (o.holdout == 0) o.holdout = o.data.empty() ? 120 : series.size() / 5;

@@ -140,6 +140,7 @@ void run(Options& o) {
                       .validation = "held-out nats a step",
                       .unit = "segments"};
     for (const Segment& s : segments) plan.work.push_back(s.to - s.from);
+    plan.data.add(task.train, task.valid);
     using Items = std::span<const Index>;
     result = train(model, o, std::ssize(segments), metrics, plan, shards, [&](Items share, Items batch) {
       const auto notes = training_batch(task, segments, share, o.transpose, current_tape<float>->rng());
@@ -192,8 +193,7 @@ int main(int argc, char** argv) {
     check_plot(o.plot), check_midi(o.midi, o.sound), parse_chord(o.chord);
     if (!o.load.empty()) {
       const auto settings = read_settings(o.load, "music");
-      o.cell = setting<std::string>(settings, "cell", o.load);
-      o.layers = setting<Index>(settings, "layers", o.load), o.hidden = setting<Index>(settings, "hidden", o.load);
+      get_settings(settings, o.load, "cell", o.cell, "layers", o.layers, "hidden", o.hidden);
     }
     with_cell(o.cell, [&]<class Cell>() { run<Cell>(o); });
   });

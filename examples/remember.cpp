@@ -121,11 +121,8 @@ void run(Options& o) {
   nlohmann::json settings;
   if (!o.load.empty()) {
     settings = read_settings(o.load, "remember");
-    o.cell = setting<std::string>(settings, "cell", o.load), o.mix = setting<bool>(settings, "mix", o.load);
-    o.gap = setting<Index>(settings, "gap", o.load), o.seed = setting<Index>(settings, "seed", o.load);
-    o.reader.embed = setting<Index>(settings, "embed", o.load);
-    o.reader.hidden = setting<Index>(settings, "hidden", o.load);
-    o.reader.keep = setting<double>(settings, "keep", o.load);
+    get_settings(settings, o.load, "cell", o.cell, "mix", o.mix, "gap", o.gap, "seed", o.seed);
+    get_settings(settings, o.load, "embed", o.reader.embed, "hidden", o.reader.hidden, "keep", o.reader.keep);
   }
   Rng rng(static_cast<std::uint64_t>(o.seed));
   const Rng data = rng.split();
@@ -145,6 +142,7 @@ void run(Options& o) {
                           {"embed", o.reader.embed},
                           {"hidden", o.reader.hidden},
                           {"keep", o.reader.keep}});
+    for (const auto& group : task.groups) plan.data.add_each(group.train, &StoryItem::words, &StoryItem::answer);
     print("%d gaps, up to %d stories each, %d different words; %d parameters", static_cast<int>(task.groups.size()),
           static_cast<int>(task.largest()), static_cast<int>(task.words.size()),
           static_cast<int>(parameter_count(model)));

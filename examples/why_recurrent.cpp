@@ -94,7 +94,8 @@ void run(Options& o, const nlohmann::json& settings) {
   if (!o.load.empty()) {
     load_parameters(o.load, model);
   } else {
-    const TrainingPlan plan{.program = "why_recurrent", .settings = settings, .unit = "sentences"};
+    TrainingPlan plan{.program = "why_recurrent", .settings = settings, .unit = "sentences"};
+    plan.data.add_each(task.train, &NameItem::words, &NameItem::names);
     print("%d sentences of up to %d words to learn from, %d different words", static_cast<int>(task.train.size()),
           static_cast<int>(task.longest), static_cast<int>(task.words.size()));
     result = train(model, o, std::ssize(task.train), metrics, plan, shards,

@@ -12,6 +12,7 @@
 #include "char_lm/sampling.hpp"
 #include "char_lm/streams.hpp"
 #include "common/corpus.hpp"
+#include "common/fingerprint.hpp"
 #include "unroll/core/random.hpp"
 #include "unroll/optim/progress.hpp"
 
@@ -258,6 +259,30 @@ TEST_CASE("symbols are drawn as often as the temperature says, the forbidden one
   CHECK(draw(single, 1, -1, rng) == 0);
   const std::vector<float> first = {5.f, 1.f};
   CHECK(draw(first, 0, 0, rng) == 1);
+}
+
+TEST_CASE("a fingerprint tells data apart: values, their order, where lists end") {
+  using Lists = std::vector<std::vector<std::string>>;
+  const auto of = [](const auto&... data) { return Fingerprint().add(data...).value(); };
+  const Lists words = {{"red", "fruit"}, {"is", "good"}};
+  CHECK(of(words) == of(Lists(words)));
+  CHECK(of(words) != of(Lists{{"red", "fruit"}, {"is", "goof"}}));
+  CHECK(of(words) != of(Lists{{"red", "fruit", "is"}, {"good"}}));
+  CHECK(of(words) != of(Lists{{"is", "good"}, {"red", "fruit"}}));
+  CHECK(of(Lists{}) != of(Lists{{}}));
+  CHECK(of(words, words) != of(words));
+  CHECK(of(1.5f) == of(1.5));
+  CHECK(of(0.0) != of(-0.0));
+  CHECK(of(std::vector<bool>{true, false}) != of(std::vector<bool>{false, true}));
+  struct Item {
+    std::string name;
+    double value;
+  };
+  std::vector<Item> items = {{"a", 1}, {"b", 2}};
+  const auto before = Fingerprint().add_each(items, &Item::name, &Item::value).value();
+  items[1].value = 3;
+  CHECK(Fingerprint().add_each(items, &Item::name).value() != before);
+  CHECK(Fingerprint().add_each(items, &Item::name, &Item::value).value() != before);
 }
 
 TEST_CASE("the progress line") {

@@ -37,9 +37,7 @@ nlohmann::json settings_of(const CaptionOptions& o, const Language& language) {
 std::optional<Language> load_settings(CaptionOptions& o) {
   if (o.load.empty()) return {};
   const auto settings = read_settings(o.load, "caption");
-  o.cell = setting<std::string>(settings, "cell", o.load);
-  o.hidden = setting<Index>(settings, "hidden", o.load), o.embed = setting<Index>(settings, "embed", o.load);
-  o.dropout = setting<double>(settings, "dropout", o.load);
+  get_settings(settings, o.load, "cell", o.cell, "hidden", o.hidden, "embed", o.embed, "dropout", o.dropout);
   return Language(setting<std::vector<std::string>>(settings, "words", o.load));
 }
 

@@ -60,6 +60,8 @@ class CaptionTask {
   Picture train_picture(Index k, Rng& rng) const {
     return drawn_ > 0 ? draw_picture(false, rng) : train_[static_cast<std::size_t>(k)];
   }
+  /// Those of training; where they are drawn, some of them.
+  const std::vector<Picture>& train() const { return train_; }
   const std::vector<Picture>& test() const { return test_; }
 
   /// Prints some pictures with what was said about them, and what all of it is worth. Gives "exact", the share of
