@@ -12,9 +12,9 @@
 //     char_lm                                     the licence texts of this Debian system
 //     char_lm --data book.txt --prompt "It was "  your own text; goes on from the prompt
 //     char_lm --data folder --metrics log.jsonl   all text files of a folder; the figures as JSON lines
-//     char_lm --save lm.safetensors --plot l.png  keeps the best model, and draws the losses; ended or killed on the
-//     way, char_lm --save lm.safetensors --resume      goes on to the same bits char_lm --load lm.safetensors writes
-//     with a kept model; with --data, trains it further
+//     char_lm --save lm.safetensors --plot l.png  keeps the best model, and draws the losses
+//     char_lm --save lm.safetensors --resume      goes on with one that was ended or killed, to the same bits
+//     char_lm --load lm.safetensors               writes with a kept model; with --data, trains it further
 //
 // To expect on the held-out tenth, beside interpolated n-gram models (modified Kneser-Ney), and the time on two cores:
 //

@@ -110,7 +110,9 @@ struct TrainingResult : FitResult {
   std::vector<double> train_curve, val_curve;
 };
 
-/// Checkpoints beside a model of --save, none without. `data` is a fingerprint, which the training's state has as "data". Throws DataError when there are some and --resume is not said, or when they were made with other data.
+/// Checkpoints beside a model of --save, none without. `data` is a fingerprint of what is learnt from; the training's
+/// state is to have it as "data". Throws DataError when there are checkpoints and `resume` is not said, or when they
+/// are of other data.
 std::optional<Checkpoints> checkpoints_of(const std::string& save, bool resume, std::uint64_t data);
 
 namespace detail {

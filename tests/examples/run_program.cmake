@@ -8,8 +8,8 @@ get_filename_component(name "${CMAKE_SCRIPT_MODE_FILE}" NAME_WE)
 file(MAKE_DIRECTORY "${work}")
 set(log "${work}/${case}.jsonl")
 
-# needs(TOOL): sets a variable of its name to where that program is. Where there is none, what comes after it in the test
-# is skipped.
+# needs(TOOL): sets a variable of its name to where that program is. Where there is none, the rest of the test is
+# skipped.
 macro(needs tool)
   find_program(${tool} ${tool})
   if(NOT ${tool})
@@ -143,10 +143,10 @@ function(leave_unfinished model signal count)
   message(FATAL_ERROR "no moment found at which ${signal} leaves ${count} checkpoints:\n${ARGN}\n${out}\n${err}")
 endfunction()
 
-# resumes([KILLED] [TIMES 1] [FIGURES KEY...] ARGUMENTS ... [OTHER ...]): a training with ARGUMENTS that Ctrl-C ends, or else a kill, up
-# to TIMES over, and that is resumed gives the same model to the bit, and the same FIGURES of ${log}, as one that is left
-# alone. Without --resume it is not written over; with OTHER arguments, of the same training with other data, it is
-# refused.
+# resumes([KILLED] [TIMES 1] [FIGURES KEY...] ARGUMENTS ... [OTHER ...]): a training with ARGUMENTS that is ended by
+# Ctrl-C, or else by a kill, up to TIMES over, and resumed gives the same model, to the bit, and the same FIGURES of
+# ${log} as one that is left alone. Without --resume it is not written over; OTHER arguments, of the same training with
+# other data, are refused.
 function(resumes)
   needs(timeout)
   cmake_parse_arguments(PARSE_ARGV 0 the "KILLED" "TIMES" "FIGURES;ARGUMENTS;OTHER")
