@@ -2,7 +2,6 @@
 /// \file
 /// A sequence-to-sequence model that copies: it goes through a sentence word by word and says what becomes of it.
 
-#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
@@ -38,18 +37,6 @@ struct TransducerOptions {
   double dropout = 0.2, word_dropout = 0.1;
 };
 
-/// Opens the gates of a cell's memory at the start, some for a word or two and some for a sentence: unit j of H begins
-/// with a bias of log(1 + 20 j / H) (Tallec and Ollivier, "Can recurrent neural networks warp time?", 2018). In an LSTM
-/// (i, f, g, o) and in a GRU (r, z, n) it is the second gate that keeps what was there; a plain cell has none.
-template <class Cell>
-void remember_long(Cell& cell) {
-  const auto bias = cell.bias_ih.mutable_values();
-  const auto hidden = static_cast<std::size_t>(cell.hidden_size());
-  if (bias.size() == hidden) return;
-  for (std::size_t j = 0; j < hidden; ++j)
-    bias[hidden + j] = std::log(1 + 20 * static_cast<float>(j) / static_cast<float>(hidden));
-}
-
 template <class Cell>
 struct TransducerState {
   using scalar = float;
@@ -61,7 +48,7 @@ struct TransducerState {
 /// Sentences, read to their ends. A step more than they have words stands for the end.
 struct Reading {
   Sequence<> h;
-  AttentionMemory<> memory;   ///< of h
+  AttentionMemory<> memory;   ///< of the words
   Variable<> candidates;      ///< (P, F), the candidates of all words
   std::vector<Index> places;  ///< of the candidates of row n of h: elements n (kMostCandidates + 1) onwards, -1: none
 };
@@ -74,7 +61,7 @@ struct Reading {
 ///     x_i = [v(w_i), f(w_i), f(first other candidate)]
 ///     h = encoder(x), in both directions
 ///     d_t = cell([S[y_(t-1)], h_p(t)], d_(t-1))  p(t): 0, and one more after each copy, candidate and skip
-///     u_t = tanh(C [d_t, h_p(t), a_t] + c)       a_t: what d_t attends to in h, for what is said far away
+///     u_t = tanh(C [d_t, h_p(t), a_t] + c)       a_t: the v(w_i) that d_t attends to, such as a name far away
 ///     p(y_t) = softmax(O u_t + o + s_t)          s_tk = (Q u_t + q) . (K [v(w), f(w)] + k), w: candidate k of word p(t);
 ///                                                0 for symbols that are no candidates
 template <class Cell>
@@ -89,13 +76,11 @@ struct Transducer {
         spelling(o.spelling, o.spelling, rng),
         encoder(o.embed + 2 * o.spelling + 2 * kFeatures, o.hidden, rng, {.layers = o.layers, .dropout = o.dropout}),
         decoder(o.embed + 2 * o.hidden, o.hidden, rng),
-        attention(o.hidden, 2 * o.hidden, rng, {.scaled = true}),
-        combine(5 * o.hidden, o.hidden, rng),
+        attention(o.hidden, o.embed + 2 * o.spelling, rng, {.scaled = true}),
+        combine(3 * o.hidden + o.embed + 2 * o.spelling, o.hidden, rng),
         out(o.hidden, symbols.count(), rng),
         query(o.hidden, o.embed, rng),
-        key(o.embed + 2 * o.spelling + kFeatures, o.embed, rng) {
-    for (auto& layer : encoder.layers) remember_long(layer.fwd.cell), remember_long(layer.bwd.cell);
-  }
+        key(o.embed + 2 * o.spelling + kFeatures, o.embed, rng) {}
 
   Reading read(std::span<const Choices> sentences, const Vocabulary& alphabet) const {
     Tape<float>& tape = *current_tape<float>;
@@ -139,7 +124,7 @@ struct Transducer {
       }
     const auto x = concat({take_rows(v, packed.ids), take_rows(f, packed.ids), take_rows(f, others)}, 1);
     reading.h = encoder(Sequence<>{x, packed.layout});
-    reading.memory = attention.memory(reading.h);
+    reading.memory = attention.memory(Sequence<>{take_rows(v, packed.ids), packed.layout});
     return reading;
   }
 
