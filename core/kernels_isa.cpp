@@ -131,6 +131,10 @@ void column_strip(T* dst, const T* src, Index rows, Index row_stride, int cols, 
 template <class T>
 void column_sum_into(T* dst, const T* src, Index rows, Index cols, Index row_stride, bool overwrite) {
   constexpr int size = Lane<T, native_arch>::size, width = 4;
+  if (rows == 0) {  // there may be no memory to point into
+    for (Index c = 0; c < cols && overwrite; ++c) dst[c] = 0;
+    return;
+  }
   Index j = 0;
   for (; j + width * size <= cols; j += width * size)
     column_strip<width>(dst + j, src + j, rows, row_stride, width * size, overwrite);

@@ -122,10 +122,11 @@ void Autoregression::log_likelihoods(std::span<const std::vector<double>> data, 
     double sum = 0;
     for (Size t = 0; t < x.size() / f; ++t) {
       const double* now = x.data() + t * f;
+      const double* before = t > 0 ? now - f : nullptr;
       for (Size i = 0; i < f; ++i) {
         r[i] = now[i] - (t == 0 ? m_[i] : b_[i]);
         if (t > 0 && options_.lagged)
-          for (Size j = 0; j < f; ++j) r[i] -= a_[i * f + j] * now[j - f];
+          for (Size j = 0; j < f; ++j) r[i] -= a_[i * f + j] * before[j];
       }
       sum += log_gauss(t == 0 ? p_root_ : q_root_, r);
     }
