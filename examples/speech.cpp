@@ -6,8 +6,10 @@
 //     p(word | x)    = softmax(V sum_s a_s h_s + c)    a = softmax_s(v . tanh(W h_s + u)); loss: - log p; with --ctc
 //     p(letters | x) = sum over the paths that spell them of prod_s softmax(V h_s + c)    (Graves et al., 2006)
 //
-// In training every recording is heard in another disguise each time: a longer or shorter vocal tract, faster or
-// slower, through noise, with bands and moments missing. Without that the model learns the speakers, not the words.
+// In training every recording is heard in another disguise each time (speech/disguise.hpp): a longer or shorter vocal
+// tract, faster or slower, through noise and another microphone, its weak beginning or end cut off, with bands and
+// moments missing. Without that the model learns the speakers, not the words. Three listeners, begun from other
+// weights, decide together.
 //
 //     speech                              digits, spoken by espeak-ng's voices; two of them are never heard in training
 //     speech --speak rule                 the same, spoken by a small synthesizer of the program's own
@@ -17,7 +19,10 @@
 //     speech --data fsdd --save model     then: speech --load model --listen what_is_this.wav
 //
 // Beside it stands the nearest recording by dynamic time warping, which is how telephones understood digits once. It
-// knows espeak-ng's voices, which are all alike, as well as the model does: 100 %, after some 7 s on two cores.
+// knows espeak-ng's voices, which are all alike, nearly as well as the model does: 97.5 %, and the model 100 %, after
+// 18 s of one core. Four people are not alike: Free Spoken Digits (fsdd) with --folds --threads 1, seed 1: 80.8 % of a
+// voice never heard (jackson 82.4, nicolas 72.4, theo 88.6, yweweler 80.0; nearest recording 67.2 %), 36 s of one core
+// a voice; with --first 5 instead 99.0 % (96.0 %), 38 s.
 
 #include "common/plot.hpp"
 #include "speech/listeners.hpp"
