@@ -18,8 +18,9 @@
 // the errors that are within its reach, whose mending it could have said. How sure the model must be of a change is
 // chosen on a twentieth of the text that is not learned from: the best F0.5 with --precision.
 //
-// To expect on what is held out, --seed 1 (user seconds of one thread; on two cores about 0.55 of that):
-//     --data tinyshakespeare.txt --epochs 3   precision 0.89, recall 0.57, F0.5 0.80 (the list 0.61, 0.54, 0.59)   74 s
+// To expect on what is held out, --seed 1, and the time on two cores:
+//     no arguments                  precision 0.96, recall 0.95, F0.5 0.96 (the list 0.97, 0.48, 0.81)           19 s
+//     --data tinyshakespeare.txt    precision 0.93, recall 0.62, F0.5 0.85 (the list 0.61, 0.53, 0.59)           90 s
 
 #include <algorithm>
 #include <cmath>
