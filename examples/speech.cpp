@@ -22,7 +22,7 @@
 // knows espeak-ng's voices, which are all alike, nearly as well as the model does: 97.5 %, and the model 100 %, after
 // 18 s of one core. Four people are not alike: Free Spoken Digits (fsdd) with --folds --threads 1, seed 1: 80.8 % of a
 // voice never heard (jackson 82.4, nicolas 72.4, theo 88.6, yweweler 80.0; nearest recording 67.2 %), 36 s of one core
-// a voice; with --first 5 instead 99.0 % (96.0 %), 38 s.
+// a voice; with seed 2 82.0 %; with --first 5 instead 99.0 % (96.0 %), 38 s.
 
 #include "common/plot.hpp"
 #include "speech/listeners.hpp"
