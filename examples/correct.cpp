@@ -59,6 +59,7 @@ TrainingResult teach(Corrector<Cell>& c, Options& o, const CorrectionTask& task,
                      Shards<float>& shards, const nlohmann::json& settings) {
   TrainingPlan plan{.program = "correct", .settings = settings, .unit = "passages"};
   for (const auto& sentence : task.train) plan.work.push_back(std::ssize(sentence) + 1);
+  plan.data.add(task.train, task.dev);
   plan.validation = "1 - F0.5 on dev";
   const auto wrong_dev = with_errors(task.dev, o);
   // Where errors are twice as frequent, the odds of a copy are half of what they should be.
@@ -78,10 +79,8 @@ TrainingResult teach(Corrector<Cell>& c, Options& o, const CorrectionTask& task,
                 scripts.push_back(script_of(wrong.back(), right, c.lexicon.inserted()));
                 symbols.push_back(scripts.back().symbols);
               }
-              double count = 0;
-              for (const Index i : batch) count += static_cast<double>(plan.work[static_cast<std::size_t>(i)]);
               const auto logits = c.model(c.model.read(wrong, c.lexicon.letters()), scripts);
-              return softmax_cross_entropy(logits, symbols, {.denominator = count});
+              return softmax_cross_entropy(logits, symbols, {.denominator = work_of(batch, plan.work)});
             });
   if (result.interrupted) return result;
   print("%+.1f on the logit of a copy", c.choose_caution(shards, wrong_dev, task.dev, o.precision));

@@ -100,7 +100,10 @@ FitResult learn(Listeners<Listener<Cell>>& model, SpeechOptions& o, const Part& 
   print("recordings to learn from %zu, words %zu; %s, parameters %d", part.items.size(), model.words().words.size(),
         o.cell.c_str(), static_cast<int>(parameter_count(model)));
   TrainingPlan plan{.program = "speech", .settings = settings_of(o, model.words()), .unit = "recordings"};
-  for (const Utterance* u : part.items) plan.work.push_back(std::ssize(u->samples));
+  for (const Utterance* u : part.items) {
+    plan.work.push_back(std::ssize(u->samples));
+    plan.data.add(u->word, u->samples);
+  }
   plan.on_epoch = [](const FitEpoch& e) {
     if (e.epoch % 5 == 0 || e.epoch == e.epochs) print("epoch %d: loss %.4f", static_cast<int>(e.epoch), e.train_loss);
   };

@@ -1,8 +1,9 @@
 // Many to many of different lengths: reads a sentence to its end, then writes another one, looking back at every step.
 //
-//     x_i = E[s_i];  m_i = [forward_i, backward_i]       RNN, LSTM or GRU in both directions over the source's pieces
-//     d_0 = tanh(A mean_i(m_i) + a)                      where the decoder starts
+//     x_i = E[s_i];  e_i = [forward_i, backward_i]       RNN, LSTM or GRU in both directions over the source's pieces
+//     d_0 = tanh(A mean_i(e_i) + a)                      where the decoder starts
 //     d_t = cell([E'[y_{t-1}], f_{t-1}], d_{t-1})        it reads what it wrote last, and what it saw then
+//     m_i = [e_i, x_i]                                   a piece in its sentence, and by itself
 //     a_ti = softmax_i(v . tanh(W h(d_t) + U m_i + b))   where it looks (Bahdanau, Cho and Bengio, 2015)
 //     f_t = tanh(C [sum_i a_ti m_i, h(d_t)] + c)         p(y_t | y_1 .. y_{t-1}, s) = softmax(O f_t + o)
 //
@@ -17,6 +18,9 @@
 //
 // To expect on what is held out, and the time on two cores:
 //     no arguments            100 % of dates exact (looking up: 0 %), seeds 1 to 3                                7 s
+//     22,000 English sentences of up to 8 words and their French (Tatoeba), --hidden 256 --embed 256 --dropout 0.3
+//       --word-dropout 0.05 --batch 64 --epochs 18 --lr 2e-3:
+//                             BLEU 36.5, greedy 32.8 (looking up: 14.8); seed 1                               10 min
 
 #include <iostream>
 
@@ -38,7 +42,6 @@ struct Options : TrainingOptions {
 
 using Texts = std::vector<std::string>;
 
-/// Trains; what it learns by is in `task`.
 template <class Cell>
 TrainingResult teach(TextTranslator<Cell>& p, Options& o, const PairTask& task, MetricsFile& metrics,
                      Shards<float>& shards, const nlohmann::json& settings) {
@@ -48,6 +51,7 @@ TrainingResult teach(TextTranslator<Cell>& p, Options& o, const PairTask& task, 
     targets.push_back(p.targets.encode(pair.target));
     plan.work.push_back(std::ssize(targets.back()) + 1);
   }
+  for (const auto* part : {&task.train, &task.dev}) plan.data.add_each(*part, &TextPair::source, &TextPair::target);
   if (!task.dev.empty()) {
     plan.validation = "100 - quality on dev";
     plan.validate = [&] { return 100 - score_translations(task.dev, p.translate(shards, task.dev, 1)).quality(); };
@@ -64,10 +68,9 @@ TrainingResult teach(TextTranslator<Cell>& p, Options& o, const PairTask& task, 
                    for (Index& piece : from.back())
                      if (o.word_dropout > 0 && rng.bernoulli(o.word_dropout)) piece = Subwords::kUnknown;
                  }
-                 double count = 0;
-                 for (const Index i : batch) count += static_cast<double>(plan.work[static_cast<std::size_t>(i)]);
+                 const double pieces = work_of(batch, plan.work);
                  return softmax_cross_entropy(p.model(from, to), to,
-                                              {.label_smoothing = o.smoothing, .denominator = count});
+                                              {.label_smoothing = o.smoothing, .denominator = pieces});
                });
 }
 
@@ -182,15 +185,12 @@ int main(int argc, char** argv) {
       if (task.test.empty()) throw DataError("nothing to be judged by: --dev or --test names a file");
       sources = pieces_of(task.train, &TextPair::source, o.pieces);
       targets = pieces_of(task.train, &TextPair::target, o.pieces);
-      settings = {{"cell", o.cell},
-                  {"sizes", {o.model.layers, o.model.hidden, o.model.embed}},
-                  {"source", sources.to_json()},
-                  {"target", targets.to_json()}};
+      settings = {{"cell", o.cell},         {"layers", o.model.layers},    {"hidden", o.model.hidden},
+                  {"embed", o.model.embed}, {"source", sources.to_json()}, {"target", targets.to_json()}};
     } else {
       settings = read_settings(o.load, "translate");
-      o.cell = setting<std::string>(settings, "cell", o.load);
-      const auto sizes = setting<std::array<Index, 3>>(settings, "sizes", o.load);
-      o.model.layers = sizes[0], o.model.hidden = sizes[1], o.model.embed = sizes[2];
+      get_settings(settings, o.load, "cell", o.cell, "layers", o.model.layers, "hidden", o.model.hidden, "embed",
+                   o.model.embed);
       sources = Subwords::from_json(setting<nlohmann::json>(settings, "source", o.load), o.load);
       targets = Subwords::from_json(setting<nlohmann::json>(settings, "target", o.load), o.load);
       if (!o.interactive || !o.data.empty() || !o.test.empty()) task = read_task(o);

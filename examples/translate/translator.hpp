@@ -24,14 +24,15 @@ struct TranslatorOptions {
   double dropout = 0.1;
 };
 
-/// The model: embed, encoder of both directions, decoder that attends to it and starts from its mean.
+/// The model: embed, encoder of both directions, decoder that attends to it and to the vectors themselves, and starts
+/// from the encoder's mean.
 template <class Cell>
 struct Translator {
   Translator(Index sources, Index targets, const TranslatorOptions& o, Rng& rng)
       : embed(sources, o.embed, rng),
         encoder(o.embed, o.hidden, rng, {.layers = o.layers, .dropout = o.dropout}),
-        decoder(targets, o.embed, o.hidden, 2 * o.hidden, AdditiveAttention<>(o.hidden, 2 * o.hidden, o.hidden, rng),
-                rng, {.dropout = o.dropout}),
+        decoder(targets, o.embed, o.hidden, 2 * o.hidden + o.embed,
+                AdditiveAttention<>(o.hidden, 2 * o.hidden + o.embed, o.hidden, rng), rng, {.dropout = o.dropout}),
         start(2 * o.hidden, decoder.cell, rng),
         dropout(o.dropout) {}
 
@@ -42,9 +43,10 @@ struct Translator {
   /// Sentences, read to their ends.
   Read read(const Pieces& sources) const {
     const auto packed = pack_ids(*current_tape<float>, std::span<const std::vector<Index>>(sources));
-    const Sequence<> m = encoder(Sequence<>{unroll::dropout(embed(packed.ids), dropout), packed.layout});
-    const Sequence<> seen = m.with(unroll::dropout(m.rows, dropout));
-    return {decoder.attention.memory(seen), decoder.start(start(pool(seen, Pool::mean)), m.batch())};
+    const Variable<> x = unroll::dropout(embed(packed.ids), dropout);
+    const Sequence<> m = encoder(Sequence<>{x, packed.layout});
+    const Sequence<> seen = m.with(concat({unroll::dropout(m.rows, dropout), x}, 1));
+    return {decoder.attention.memory(seen), decoder.start(start(pool(m, Pool::mean)), m.batch())};
   }
   /// Logits of `targets`, which end in kEndPiece.
   Sequence<> operator()(const Pieces& sources, const Pieces& targets) const {
