@@ -123,6 +123,7 @@ FitResult learn(Listeners<Listener<Cell>>& model, SpeechOptions& o, const Part& 
 /// Learns from a part of the recordings, and is judged by the other; with --load only the latter.
 template <class Cell>
 void run(SpeechOptions& o, const std::optional<Words>& known) {
+  if (o.ctc && !o.plot.empty()) throw DataError("--plot shows which words are taken for which; --ctc writes letters");
   check_plot(o.plot);
   MetricsFile metrics(o.metrics);
   const auto recordings = recordings_of(o);
