@@ -21,7 +21,7 @@ void add_speech_options(CLI::App& app, SpeechOptions& o) {
              "recordings 0 .. N-1 of every speaker and word are held out, no speaker")
       ->excludes(held)
       ->excludes(folds);
-  app.add_flag("--ctc", o.ctc, "writes letters (CTC), of several words said in a row");
+  app.add_flag("--ctc", o.ctc, "writes letters (CTC), of several words said in a row [--epochs 60 --listeners 1]");
   add_number(app, "--join", o.join, 1, 100, "words in a row at most, with --ctc");
   add_number(app, "--levels", o.levels, -1, 16, "joins of neighbouring steps; -1: 2, or 1 with --ctc");
   add_number(app, "--hidden", o.hidden, 1, 16384, "units of a layer in each direction");
@@ -47,13 +47,9 @@ std::optional<Words> load_settings(SpeechOptions& o) {
   if (o.levels < 0) o.levels = o.ctc ? 1 : 2;
   if (o.load.empty()) return {};
   const auto settings = read_settings(o.load, "speech");
-  const auto get = [&](const char* name, auto& value) {
-    value = setting<std::remove_cvref_t<decltype(value)>>(settings, name, o.load);
-  };
   std::vector<std::string> words;
-  get("cell", o.cell), get("hidden", o.hidden), get("levels", o.levels), get("bands", o.bands);
-  get("listeners", o.listeners);
-  get("dropout", o.dropout), get("ctc", o.ctc), get("words", words);
+  get_settings(settings, o.load, "cell", o.cell, "hidden", o.hidden, "levels", o.levels, "bands", o.bands, "listeners",
+               o.listeners, "dropout", o.dropout, "ctc", o.ctc, "words", words);
   return Words(std::move(words));
 }
 
