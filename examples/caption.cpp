@@ -15,7 +15,7 @@
 //     caption --train a.tsv --test b.tsv
 //     caption --load MODEL --look a.pgm b.pgm
 //
-// To expect: 97.6 % of the sentences exactly right after 12 epochs (seed 1), none by whoever repeats what was said of
+// To expect: 98.2, 99.6 and 99.2 % of the sentences exactly right (seeds 1 to 3), none by whoever repeats what was said of
 // the most similar picture in training; some 25 s on two cores.
 
 #include <algorithm>
