@@ -1,5 +1,7 @@
 #include "common/letters.hpp"
 
+#include <algorithm>
+
 namespace unroll::examples {
 namespace {
 
@@ -25,6 +27,8 @@ bool is_letter(char32_t c) {
   return !in(c, 0x2010, 0x2BFF) && !in(c, 0x3001, 0x3020) && !in(c, 0xFE30, 0xFE6F) && !in(c, 0xFF01, 0xFF20) &&
          !in(c, 0xFFE0, 0xFFFF);
 }
+
+bool has_letter(std::u32string_view text) { return std::ranges::any_of(text, is_letter); }
 
 char32_t lower(char32_t c) {
   if (in(c, U'A', U'Z') || (in(c, 0xC0, 0xDE) && c != 0xD7)) return c + 32;

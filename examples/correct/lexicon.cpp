@@ -18,7 +18,6 @@ std::u32string small_letters(std::u32string word) {
   return word;
 }
 bool is_capital(char32_t c) { return lower(c) != c; }
-bool is_word(const std::u32string& word) { return std::any_of(word.begin(), word.end(), is_letter); }
 
 }  // namespace
 
@@ -31,7 +30,7 @@ Lexicon::Lexicon(const std::vector<Sentence>& sentences, Index min_count, Index 
       ++entry.count, ++entry.in_part[static_cast<std::size_t>(part_of(i, sentences.size()))];
       entry.small += written == small;
       ++small_counts[encode_utf8(small)];
-      if (is_word(written)) ++word_counts[word];
+      if (has_letter(written)) ++word_counts[word];
       count_tokens(letter_counts, tokenize_characters(word));
     }
   words_ = Vocabulary(
@@ -61,7 +60,7 @@ Index Lexicon::count_of(const std::u32string& word, int part) const {
 
 std::vector<Lexicon::Origin> Lexicon::origins_of(const std::u32string& word) const {
   std::map<std::u32string, double> chances;
-  if (is_word(word))
+  if (has_letter(word))
     before_typing(word, alphabet_, [&](const std::u32string& right, double chance) {
       if (entries_.contains(right)) chances[right] += chance;
     });
@@ -101,9 +100,10 @@ Choices Lexicon::choices_of(const Sentence& sentence, int part) const {
       mine.push_back(candidate(other, small_letters(decode_utf8(other, "word")), part));
       mine.back().features[3] = 1;
     }
-    const auto known = origins_.find(small);
+    const auto found = origins_.find(small);
+    const auto origins = found == origins_.end() ? origins_of(small) : std::vector<Origin>();
     std::vector<std::pair<double, Candidate>> likely;
-    for (const auto& [right, chance] : known == origins_.end() ? origins_of(small) : known->second)
+    for (const auto& [right, chance] : found == origins_.end() ? origins : found->second)
       if (const Index count = count_of(right, part); count > 0) {
         likely.emplace_back(chance * static_cast<double>(count), candidate(in_case_of(written, right), right, part));
         likely.back().second.features[2] = static_cast<float>(std::log(chance)) / 4;

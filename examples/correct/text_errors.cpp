@@ -13,8 +13,6 @@ namespace {
 
 std::u32string points_of(const std::string& word) { return decode_utf8(word, "word"); }
 
-bool is_word(const std::u32string& word) { return !word.empty() && std::any_of(word.begin(), word.end(), is_letter); }
-
 // Letters on the keyboard, and those beside them.
 const std::map<char32_t, std::u32string> neighbour_keys = {
     {U'q', U"wa"},   {U'w', U"qes"},  {U'e', U"wrd"},  {U'r', U"etf"},  {U't', U"ryg"},  {U'y', U"tuh"},
@@ -113,7 +111,7 @@ Sentence make_errors(const Sentence& sentence, const NoiseModel& noise, Rng& rng
   Sentence wrong;
   for (const auto& word : sentence) {
     const std::u32string points = points_of(word);
-    if (!is_word(points)) {
+    if (!has_letter(points)) {
       wrong.push_back(word);
       continue;
     }
