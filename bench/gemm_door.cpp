@@ -56,7 +56,7 @@ void add(const char* kind, Shape3 s) {
     const char* name;
     Product<T> product;
   };
-  std::vector<Candidate> candidates{{"gemm", gemm<T>}, {"plain", detail::gemm_plain<T>}};
+  std::vector<Candidate> candidates{{"gemm", gemm<T>}, {"own", detail::gemm_own<T>}};
   if (gemm_has_cblas()) candidates.push_back({"cblas", detail::gemm_cblas<T>});
   if constexpr (std::is_same_v<T, float>) {
     if (gemm_has_dnnl()) candidates.push_back({"dnnl", detail::gemm_dnnl});

@@ -5,12 +5,13 @@
 #include <type_traits>
 
 #include "unroll/core/error.hpp"
+#include "unroll/core/gemm_kernels.hpp"
 #include "unroll/core/kernels.hpp"
 
 namespace unroll {
 namespace {
 
-enum class Backend { plain, cblas, dnnl };
+enum class Backend { own, cblas, dnnl };
 
 /// A product of fewer multiply-adds stays on one thread, whatever was asked for. On two idle cores oneDNN
 /// does 16 x 512 x 128 1.7 times as fast as on one, OpenBLAS gains nothing below 64 x 512 x 128 (0.7 to 1.0);
@@ -23,9 +24,9 @@ constexpr double multithread_work(Backend backend) { return backend == Backend::
 /// peak is 117. The plain loops are never faster than a BLAS (8 x 8 x 8: 100 ns against 140).
 template <class T>
 Backend choose(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, double work) {
-  if (!std::is_same_v<T, float> || !gemm_has_dnnl()) return gemm_has_cblas() ? Backend::cblas : Backend::plain;
+  if (!std::is_same_v<T, float> || !gemm_has_dnnl()) return gemm_has_cblas() ? Backend::cblas : Backend::own;
   // Asking oneDNN costs 0.3 us, more than all of a tiny product (8 x 8 x 8: 100 ns against 400).
-  if (!gemm_has_cblas()) return work <= 512 ? Backend::plain : Backend::dnnl;
+  if (!gemm_has_cblas()) return work <= 512 ? Backend::own : Backend::dnnl;
   const auto cblas_if = [](bool better) { return better ? Backend::cblas : Backend::dnnl; };
 
   // Other vectors: gemv and ger of OpenBLAS while a call's cost counts, oneDNN after that.
@@ -87,8 +88,8 @@ void gemm(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alp
 
   const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   const Backend backend = choose<T>(transpose_a, transpose_b, m, n, k, work);
-  if (backend == Backend::plain)
-    return detail::gemm_plain(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  if (backend == Backend::own)
+    return detail::gemm_own(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   const detail::ThreadsScope threads(work < multithread_work(backend) ? 1 : blas_threads());
   if constexpr (std::is_same_v<T, float>) {
     if (backend == Backend::dnnl)
@@ -103,15 +104,46 @@ template void gemm<double>(Trans, Trans, Index, Index, Index, double, const doub
                            double, double*, Index);
 
 template <class T>
-void transpose_copy(Index m, Index n, const T* x, Index ldx, T* y, Index ldy) {
-  if (m < 0 || n < 0 || ldx < n || ldy < m)
-    throw ValueError("[transpose_copy] m=" + std::to_string(m) + " n=" + std::to_string(n) +
-                     " ldx=" + std::to_string(ldx) + " ldy=" + std::to_string(ldy) + "; expected ldx >= n, ldy >= m");
-  detail::kernels<T>().transpose(m, n, x, ldx, y, ldy);
+Index packed_size(Index k, Index n) {
+  return detail::gemm_kernels<T>().packed_size(k, n);
 }
 
-template void transpose_copy<float>(Index, Index, const float*, Index, float*, Index);
-template void transpose_copy<double>(Index, Index, const double*, Index, double*, Index);
+template <class T>
+void pack(Trans transpose_b, Index k, Index n, const T* b, Index ldb, T* packed) {
+  const Index cols = transpose_b == Trans::yes ? k : n;
+  if (k < 0 || n < 0 || ldb < cols)
+    throw ValueError("[pack] k=" + std::to_string(k) + " n=" + std::to_string(n) + " ldb=" + std::to_string(ldb) +
+                     "; expected sizes of at least 0, ldb of at least " + std::to_string(cols));
+  detail::gemm_kernels<T>().pack(transpose_b == Trans::yes, k, n, b, ldb, packed);
+}
+
+template <class T>
+void gemm_packed(Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* packed, T beta, T* c, Index ldc) {
+  if (m < 0 || n < 0 || k < 0 || lda < k || ldc < n) refuse(Trans::no, Trans::no, m, n, k, lda, n, ldc);
+  if (k == 0 || alpha == T(0)) return detail::gemm_scale(m, n, beta, c, ldc);
+  detail::gemm_kernels<T>().times_packed(m, n, k, alpha, a, lda, packed, beta, c, ldc);
+}
+
+namespace detail {
+
+template <class T>
+void gemm_own(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alpha, const T* a, Index lda,
+              const T* b, Index ldb, T beta, T* c, Index ldc) {
+  if (k == 0 || alpha == T(0)) return gemm_scale(m, n, beta, c, ldc);
+  gemm_kernels<T>().product(transpose_a == Trans::yes, transpose_b == Trans::yes, m, n, k, alpha, a, lda, b, ldb, beta,
+                            c, ldc);
+}
+
+}  // namespace detail
+
+#define UNROLL_INSTANTIATE(T)                                                                                      \
+  template Index packed_size<T>(Index, Index);                                                                    \
+  template void pack<T>(Trans, Index, Index, const T*, Index, T*);                                                 \
+  template void gemm_packed<T>(Index, Index, Index, T, const T*, Index, const T*, T, T*, Index);                   \
+  template void detail::gemm_own<T>(Trans, Trans, Index, Index, Index, T, const T*, Index, const T*, Index, T, T*, \
+                                    Index);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
 
 std::string gemm_description() {
   std::string text;

@@ -37,17 +37,29 @@ extern template void gemm<float>(Trans, Trans, Index, Index, Index, float, const
 extern template void gemm<double>(Trans, Trans, Index, Index, Index, double, const double*, Index,
                                   const double*, Index, double, double*, Index);
 
-/// y (n,m) = x^T for x (m,n), row-major with leading dimensions. Small products by a transposed B are up to
-/// twice as slow as by the same matrix stored the other way round, so a loop that multiplies by W^T many
-/// times does well to transpose W once. x and y must not overlap. Throws ValueError on a negative size or a
-/// leading dimension that is too small.
+/// Numbers that a matrix (k,n) takes when packed.
 ///
 /// \tparam T float or double.
 template <class T>
-void transpose_copy(Index m, Index n, const T* x, Index ldx, T* y, Index ldy);
+Index packed_size(Index k, Index n);
 
-extern template void transpose_copy<float>(Index, Index, const float*, Index, float*, Index);
-extern template void transpose_copy<double>(Index, Index, const double*, Index, double*, Index);
+/// Packs op(B) (k,n), for `gemm_packed`: B is stored as (k,n), or with `Trans::yes` as (n,k), with leading dimension
+/// `ldb`. Costs about what reading and writing B costs. `packed` has room for `packed_size(k, n)` numbers; their order
+/// belongs to the instruction set in use. Throws ValueError on a negative size or a leading dimension that is too small.
+///
+/// \tparam T float or double.
+template <class T>
+void pack(Trans transpose_b, Index k, Index n, const T* b, Index ldb, T* packed);
+
+/// C = alpha A op(B) + beta C for A (m,k), B packed, C (m,n): for a matrix that is used many times, as the recurrent
+/// weights of a time loop are, and a few rows each time. Loops of our own, the fastest of all that is behind the door at
+/// that on every class of machine (bench/README.md): what a library likes about the layout of B, and how it packs B at
+/// every call, makes up to twice the time. On one thread. What a row of C becomes does not depend on the other rows, for
+/// m > 1: the same bits whatever m is. Otherwise as `gemm`; throws what that throws.
+///
+/// \tparam T float or double.
+template <class T>
+void gemm_packed(Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* packed, T beta, T* c, Index ldc);
 
 /// How many threads one matrix product called from *this* thread may use; 1 unless `set_blas_threads` said
 /// otherwise.
@@ -90,10 +102,10 @@ void gemm_cblas(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k,
 void gemm_dnnl(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, float alpha, const float* a,
                Index lda, const float* b, Index ldb, float beta, float* c, Index ldc);
 
-/// `gemm` by loops of our own: blocked, packed, on one thread; the template is in core/gemm_plain_detail.hpp.
+/// `gemm` by loops of our own (core/gemm_isa.cpp), on one thread. Sizes are those `gemm` has checked.
 template <class T>
-void gemm_plain(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alpha, const T* a,
-                Index lda, const T* b, Index ldb, T beta, T* c, Index ldc);
+void gemm_own(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alpha, const T* a, Index lda,
+              const T* b, Index ldb, T beta, T* c, Index ldc);
 
 /// C = beta C for C (m,n); `beta == 0` does not read C.
 template <class T>

@@ -118,8 +118,12 @@ template <class T>
 struct Leaf : Node<T> {
   Leaf* around = nullptr;     // that leaf
   void* waiting = nullptr;    // products with this weight whose gradient waits (ops/linear.cpp)
-  T* transposed = nullptr;    // a copy that ops/linear.cpp made; in the outermost leaf
-  std::uint64_t version = 0;  // of the value that was transposed
+  // Other forms of the value, in the outermost leaf (ops/linear.cpp), and the version of the value that each was made of.
+  struct Form {
+    T* numbers = nullptr;
+    std::uint64_t version = 0;
+  };
+  Form transposed, packed, packed_back;
   int uses = 0;               // by products in this recording so far
   int uses_before = 0;        // those of them that are older than this leaf
 

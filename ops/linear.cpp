@@ -20,12 +20,15 @@ using detail::Node;
 // at 64 rows 3 % slower.
 constexpr Index deferred_rows = 32;
 
-// Products with W^T run faster from a transposed copy of W: 1.1 to 1.3 times for 16 to 64 rows and 512 to 2048
-// outputs, 1.6 to 2.6 times for one row of a small W; for one row of a W above this many elements they do not. Copying
-// costs what one to four steps gain.
-constexpr Index transposed_for_one_row = 131072;
-// A single product with many rows and a small W pays for the copy too, 1.1 to 1.4 times: 1030 x 512 x 100.
-constexpr Index transposed_for_one_use = 65536, rows_for_one_use = 64;
+// Products with a weight go through a packed form of it (core/gemm.hpp), made once a recording, of forward and of
+// backward each: a time loop uses it at every step. A single product of few rows would rather do without, but what a row
+// becomes must not depend on how many rows are multiplied at once, or by how many uses: so a long sequence that is
+// computed in segments gives the same bits. Exceptions: a single use of a large weight, which would lie in memory twice,
+// and one row times a small weight, which has loops of its own that want W^T.
+constexpr Index packed_for_one_use = 4 << 20;
+constexpr Index transposed_for_one_row = 16384;
+// In backward nobody sees the difference: packing must pay.
+constexpr Index rows_for_one_use_backward = 256;
 
 // The products with one weight whose part of its gradient waits.
 template <class T>
@@ -97,25 +100,56 @@ Leaf<T>* note_use(Tape<T>& tape, Node<T>* weight, Node<T>* bias) {
   return leaf;
 }
 
+// That form of the leaf's value, one for all segments of a recording that are computed twice; `make` makes it anew when
+// the value has changed.
+template <class T, class Make>
+const T* form_of(Leaf<T>* leaf, typename Leaf<T>::Form Leaf<T>::*which, Index size, Make make) {
+  Leaf<T>& all = leaf->outermost();
+  auto& form = all.*which;
+  const std::uint64_t version = leaf->parameter->version;
+  if (!form.numbers || form.version != version) {
+    if (!form.numbers) form.numbers = all.tape->template allocate<T>(size);
+    form.version = version;
+    make(form.numbers);
+  }
+  return form.numbers;
+}
+
 // y (+)= x W^T
 template <class T>
 void forward_product(const Node<T>* x, const Node<T>* weight, Leaf<T>* leaf, T* y, Index y_stride, T beta) {
   const Index rows = x->rows(), out = weight->shape[0], in = weight->shape[1];
-  const bool faster = leaf && (leaf->uses > 1 ? rows > 1 || out * in <= transposed_for_one_row
-                                              : rows >= rows_for_one_use && out * in <= transposed_for_one_use);
-  if (faster) {
-    Leaf<T>& all = leaf->outermost();  // one copy, however many segments of the recording are computed twice
-    const std::uint64_t version = weight->parameter->version;
-    if (!all.transposed || all.version != version) {
-      if (!all.transposed) all.transposed = all.tape->template allocate<T>(in * out);
-      all.version = version;
-      transpose_copy(out, in, weight->value, weight->row_stride, all.transposed, out);
-    }
-    gemm(Trans::no, Trans::no, rows, out, in, T(1), x->value, x->row_stride, all.transposed, out, beta, y, y_stride);
-  } else {
-    gemm(Trans::no, Trans::yes, rows, out, in, T(1), x->value, x->row_stride, weight->value, weight->row_stride, beta,
-         y, y_stride);
+  // More threads than one are the libraries'.
+  const bool packs = leaf && blas_threads() == 1 && (leaf->uses > 1 || (rows > 1 && out * in <= packed_for_one_use));
+  if (!packs)
+    return gemm(Trans::no, Trans::yes, rows, out, in, T(1), x->value, x->row_stride, weight->value, weight->row_stride,
+                beta, y, y_stride);
+  if (rows == 1 && out * in <= transposed_for_one_row) {
+    const T* transposed = form_of(leaf, &Leaf<T>::transposed, in * out, [&](T* to) {
+      detail::kernels<T>().transpose(out, in, weight->value, weight->row_stride, to, out);
+    });
+    return gemm(Trans::no, Trans::no, rows, out, in, T(1), x->value, x->row_stride, transposed, out, beta, y, y_stride);
   }
+  const T* packed = form_of(leaf, &Leaf<T>::packed, packed_size<T>(in, out), [&](T* to) {
+    pack(Trans::yes, in, out, weight->value, weight->row_stride, to);
+  });
+  gemm_packed(rows, out, in, T(1), x->value, x->row_stride, packed, beta, y, y_stride);
+}
+
+// dx (+)= dy W
+template <class T>
+void backward_product(const T* dy, Index dy_stride, Index rows, const Node<T>* weight, Leaf<T>* leaf,
+                      const Adjoint<T>& dx) {
+  const Index out = weight->shape[0], in = weight->shape[1];
+  const bool packs = leaf && blas_threads() == 1 &&
+                     (leaf->uses > 1 ? rows > 1 || out * in > transposed_for_one_row : rows >= rows_for_one_use_backward);
+  if (!packs)
+    return gemm(Trans::no, Trans::no, rows, in, out, T(1), dy, dy_stride, weight->value, weight->row_stride, dx.beta(),
+                dx.data, dx.row_stride);
+  const T* packed = form_of(leaf, &Leaf<T>::packed_back, packed_size<T>(out, in), [&](T* to) {
+    pack(Trans::no, out, in, weight->value, weight->row_stride, to);
+  });
+  gemm_packed(rows, in, out, T(1), dy, dy_stride, packed, dx.beta(), dx.data, dx.row_stride);
 }
 
 std::string number(Index n) { return std::to_string(n); }
@@ -174,25 +208,22 @@ Variable<T> affine(const char* op, const Variable<T>* sum_in, const Variable<T>&
 
   const bool may_wait = leaf && weight->tape == &tape && rows <= deferred_rows &&
                         static_cast<Waiting<T>*>(leaf->waiting)->bias == bias && y->contiguous();
-  Leaf<T>* later = may_wait ? leaf : nullptr;
   // The adjoint of a sum that y was computed over is y's own.
   Node<T>* add_to = sum && !in_place && sum->requires_grad ? sum : nullptr;
-  tape.record([x, weight, bias, add_to, y, later] {
+  tape.record([x, weight, bias, add_to, y, leaf, may_wait] {
     const T* dy = y->arrived();
     if (!dy) return;
-    const Index rows = y->rows(), out = weight->shape[0], in = weight->shape[1];
+    const Index rows = y->rows(), out = weight->shape[0];
     if (add_to) {
       const Adjoint<T> a = add_to->touch();
       const auto deliver = a.fresh ? detail::kernels<T>().copy_rows : detail::kernels<T>().add_rows;
       deliver(a.data, a.row_stride, dy, y->row_stride, rows, out);
     }
     if (x->requires_grad) {
-      const Adjoint<T> dx = x->touch();
-      gemm(Trans::no, Trans::no, rows, in, out, T(1), dy, y->row_stride, weight->value, weight->row_stride, dx.beta(),
-           dx.data, dx.row_stride);
+      backward_product(dy, y->row_stride, rows, weight, leaf, x->touch());
     }
-    if (later) {
-      defer(later, x->value, x->row_stride, dy, rows);
+    if (may_wait) {
+      defer(leaf, x->value, x->row_stride, dy, rows);
     } else {
       weight_gradient(weight, bias, x->value, x->row_stride, dy, y->row_stride, rows);
     }

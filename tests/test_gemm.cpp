@@ -11,7 +11,6 @@
 #include "sanitizers.hpp"
 #include "unroll/core/error.hpp"
 #include "unroll/core/gemm.hpp"
-#include "unroll/core/gemm_plain_detail.hpp"
 
 using namespace unroll;
 
@@ -116,7 +115,7 @@ void check_product(const char* name, Product<T> product) {
 
 TEST_CASE_TEMPLATE("every product behind the door equals the naive one", T, float, double) {
   check_product<T>("gemm", gemm<T>);
-  check_product<T>("plain", detail::gemm_plain<T>);
+  check_product<T>("own", detail::gemm_own<T>);
   if (gemm_has_cblas()) check_product<T>("cblas", detail::gemm_cblas<T>);
 }
 
@@ -166,22 +165,40 @@ TEST_CASE("misuse is a ValueError that says what was expected") {
                        ValueError);
 }
 
-TEST_CASE_TEMPLATE("transposed copies", T, float, double) {
-  for (Index m : {0, 1, 3, 16, 37})
-    for (Index n : {0, 1, 5, 32, 41})
-      for (Index pad : {0, 3}) {
-        const auto x = numbers<T>(m * (n + pad) + 1, 4);
-        std::vector<T> y(at(n * (m + pad) + 1), T(9));
-        transpose_copy(m, n, x.data(), n + pad, y.data(), m + pad);
-        bool ok = y.back() == T(9);
-        for (Index j = 0; j < n; ++j)
-          for (Index i = 0; i < m + pad; ++i)
-            ok = ok && y[at(j * (m + pad) + i)] == (i < m ? x[at(i * (n + pad) + j)] : T(9));
-        CHECK(ok);
-      }
+TEST_CASE_TEMPLATE("products with a packed matrix", T, float, double) {
+  // As `gemm`, but B goes through `pack`; what a row becomes is the same bits for any number of rows above one.
+  const Product<T> packed_product = [](Trans ta, Trans tb, Index m, Index n, Index k, T alpha, const T* a, Index lda,
+                                       const T* b, Index ldb, T beta, T* c, Index ldc) {
+    if (ta == Trans::yes) return gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    std::vector<T> packed(at(packed_size<T>(k, n)), T(7));
+    pack(tb, k, n, b, ldb, packed.data());
+    gemm_packed(m, n, k, alpha, a, lda, packed.data(), beta, c, ldc);
+  };
+  check_product<T>("packed", packed_product);
+  check_shape<T>("packed", packed_product, 3, 40, 1100);   // more than one block of k
+  check_shape<T>("packed", packed_product, 1, 1030, 7);    // several panels side by side
+  check_shape<T>("packed", packed_product, 200, 70, 40);   // more than one block of rows
+  for (Index rows = 1; rows < 14; ++rows) check_shape<T>("packed", packed_product, rows, 100, 33);
+
+  const Index n = 150, k = 90;
+  const auto a = numbers<T>(20 * k, 1), b = numbers<T>(k * n, 2);
+  std::vector<T> packed(at(packed_size<T>(k, n))), all(at(20 * n)), two(at(2 * n));
+  pack(Trans::no, k, n, b.data(), n, packed.data());
+  gemm_packed<T>(20, n, k, T(1), a.data(), k, packed.data(), T(0), all.data(), n);
+  bool same = true;
+  for (Index i = 0; i < 20; i += 2) {
+    gemm_packed<T>(2, n, k, T(1), a.data() + i * k, k, packed.data(), T(0), two.data(), n);
+    for (Index j = 0; j < 2 * n; ++j) same = same && two[at(j)] == all[at(i * n + j)];
+  }
+  CHECK(same);
+
   T x[4] = {};
-  CHECK_THROWS_AS(transpose_copy(2, 2, x, 1, x, 2), ValueError);
-  CHECK_THROWS_AS(transpose_copy(2, 2, x, 2, x, 1), ValueError);
+  CHECK_THROWS_WITH_AS(pack(Trans::no, 2, 2, x, 1, x),
+                       "[pack] k=2 n=2 ldb=1; expected sizes of at least 0, ldb of at least 2", ValueError);
+  CHECK_THROWS_AS(pack(Trans::yes, 2, 1, x, 1, x), ValueError);
+  CHECK_THROWS_AS(gemm_packed<T>(1, 1, 2, T(1), x, 1, x, T(0), x, 1), ValueError);
+  CHECK_THROWS_AS(gemm_packed<T>(1, 2, 1, T(1), x, 1, x, T(0), x, 1), ValueError);
+  CHECK_THROWS_AS(gemm_packed<T>(-1, 1, 1, T(1), x, 1, x, T(0), x, 1), ValueError);
 }
 
 TEST_CASE("the number of threads belongs to the thread") {
