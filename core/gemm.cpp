@@ -118,10 +118,17 @@ void pack(Trans transpose_b, Index k, Index n, const T* b, Index ldb, T* packed)
 }
 
 template <class T>
-void gemm_packed(Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* packed, T beta, T* c, Index ldc) {
-  if (m < 0 || n < 0 || k < 0 || lda < k || ldc < n) refuse(Trans::no, Trans::no, m, n, k, lda, n, ldc);
-  if (k == 0 || alpha == T(0)) return detail::gemm_scale(m, n, beta, c, ldc);
-  detail::gemm_kernels<T>().times_packed(m, n, k, alpha, a, lda, packed, beta, c, ldc);
+void gemm_packed(Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* packed, T beta, const T* d,
+                 Index ldd, T* c, Index ldc) {
+  if (m < 0 || n < 0 || k < 0 || lda < k || (ldd != 0 && ldd < n) || ldc < n)
+    throw ValueError("[gemm_packed] m=" + std::to_string(m) + " n=" + std::to_string(n) + " k=" + std::to_string(k) +
+                     " lda=" + std::to_string(lda) + " ldd=" + std::to_string(ldd) + " ldc=" + std::to_string(ldc) +
+                     "; expected sizes of at least 0, lda of at least k, ldd of 0 or at least n, ldc of at least n");
+  if (k == 0 || alpha == T(0)) {
+    if (beta != T(0) && d != c) detail::kernels<T>().copy_rows(c, ldc, d, ldd, m, n);
+    return detail::gemm_scale(m, n, beta, c, ldc);
+  }
+  detail::gemm_kernels<T>().times_packed(m, n, k, alpha, a, lda, packed, beta, d, ldd, c, ldc);
 }
 
 namespace detail {
@@ -139,7 +146,7 @@ void gemm_own(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T
 #define UNROLL_INSTANTIATE(T)                                                                                      \
   template Index packed_size<T>(Index, Index);                                                                    \
   template void pack<T>(Trans, Index, Index, const T*, Index, T*);                                                 \
-  template void gemm_packed<T>(Index, Index, Index, T, const T*, Index, const T*, T, T*, Index);                   \
+  template void gemm_packed<T>(Index, Index, Index, T, const T*, Index, const T*, T, const T*, Index, T*, Index);  \
   template void detail::gemm_own<T>(Trans, Trans, Index, Index, Index, T, const T*, Index, const T*, Index, T, T*, \
                                     Index);
 UNROLL_INSTANTIATE(float)

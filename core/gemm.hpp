@@ -51,15 +51,18 @@ Index packed_size(Index k, Index n);
 template <class T>
 void pack(Trans transpose_b, Index k, Index n, const T* b, Index ldb, T* packed);
 
-/// C = alpha A op(B) + beta C for A (m,k), B packed, C (m,n): for a matrix that is used many times, as the recurrent
-/// weights of a time loop are, and a few rows each time. Loops of our own, the fastest of all that is behind the door at
-/// that on every class of machine (bench/README.md): what a library likes about the layout of B, and how it packs B at
-/// every call, makes up to twice the time. On one thread. What a row of C becomes does not depend on the other rows, for
-/// m > 1: the same bits whatever m is. Otherwise as `gemm`; throws what that throws.
+/// C = alpha A op(B) + beta D for A (m,k), B packed, C and D (m,n): for a matrix that is used many times, as the
+/// recurrent weights of a time loop are. D may be C; with `ldd == 0` it is one row, added to every row (a bias).
+///
+/// Loops of our own, which on every class of machine are as fast as the fastest library's for up to some hundred rows
+/// (bench/README.md): libraries pack B at every call, or read it as it lies, and what one likes about that another takes
+/// twice as long for. On one thread. What a row of C becomes does not depend on the other rows, for m > 1: the same bits
+/// whatever m is. Otherwise as `gemm`; throws what that throws.
 ///
 /// \tparam T float or double.
 template <class T>
-void gemm_packed(Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* packed, T beta, T* c, Index ldc);
+void gemm_packed(Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* packed, T beta, const T* d,
+                 Index ldd, T* c, Index ldc);
 
 /// How many threads one matrix product called from *this* thread may use; 1 unless `set_blas_threads` said
 /// otherwise.

@@ -48,46 +48,70 @@ UNROLL_INLINE void each_of(F f) {
   }
 }
 
+// A as a tile reads it: where it lies, or copied tile by tile, the rows of a tile side by side.
+template <class T>
+struct Left {
+  const T* data;
+  Index row, col;               // from one row to the next, from one column to the next
+  Index next_row, next_tile;  // to the next tile: so much for each row of this one, and so much besides
+};
+
+// Where alpha A B + beta D goes: C, which may be D.
+template <class T>
+struct Result {
+  T alpha, beta;
+  const T* d;
+  Index ldd;
+  T* c;
+  Index ldc;
+
+  Result at(Index i, Index j) const { return {alpha, beta, d + i * ldd + j, ldd, c + i * ldc + j, ldc}; }
+  // For the products of later columns of A.
+  Result onto_itself() const { return {alpha, T(1), c, ldc, c, ldc}; }
+};
+
 // `rows` rows of C by `lanes` registers, whose last holds `last` numbers of C, of each of `panels` panels side by side;
 // `steps` rows of the panel at a time, with sums of their own.
 template <int rows, int lanes, int panels, int steps, class T>
-void tile(Index k, T alpha, const T* a, Index lda, const T* b, Index next_panel, T beta, T* c, Index ldc, int last) {
+void tile(Index k, const Left<T>& a, const T* b, Index next_panel, const Result<T>& result, int last) {
   constexpr int all = lanes * panels, size = L<T>::size;
   L<T> sum[rows * all * steps];
   each_of<rows * all * steps>([&](int i) UNROLL_INLINE_LAMBDA { sum[i] = L<T>(0); });
+  const Index row = a.row, col = a.col;
   const auto add = [&](const T* x, const T* from, L<T>* to) UNROLL_INLINE_LAMBDA {
-    L<T> row[all];
+    L<T> factor[all];
     each_of<all>([&](int j) UNROLL_INLINE_LAMBDA {
       const T* at = from + (j / lanes) * next_panel + (j % lanes) * size;
       __builtin_prefetch(at + prefetched_rows * lanes * size);
-      row[j] = L<T>::load(at);
+      factor[j] = L<T>::load(at);
     });
     each_of<rows>([&](int i) UNROLL_INLINE_LAMBDA {
-      const L<T> number(x[i * lda]);
-      each_of<all>([&](int j) UNROLL_INLINE_LAMBDA { to[i * all + j] = mul_add(number, row[j], to[i * all + j]); });
+      const L<T> number(x[i * row]);
+      each_of<all>([&](int j) UNROLL_INLINE_LAMBDA { to[i * all + j] = mul_add(number, factor[j], to[i * all + j]); });
     });
   };
+  const T* x = a.data;
   Index p = 0;
-  for (; p + steps <= k; p += steps, b += steps * lanes * size)
-    each_of<steps>([&](int u) UNROLL_INLINE_LAMBDA { add(a + p + u, b + u * lanes * size, sum + u * rows * all); });
+  for (; p + steps <= k; p += steps, x += steps * col, b += steps * lanes * size)
+    each_of<steps>([&](int u) UNROLL_INLINE_LAMBDA { add(x + u * col, b + u * lanes * size, sum + u * rows * all); });
   if constexpr (steps > 1) {
-    for (; p < k; ++p, b += lanes * size) add(a + p, b, sum);
+    for (; p < k; ++p, x += col, b += lanes * size) add(x, b, sum);
     each_of<(steps - 1) * rows * all>([&](int i) UNROLL_INLINE_LAMBDA { sum[i % (rows * all)] += sum[rows * all + i]; });
   }
   each_of<rows * all>([&](int i) UNROLL_INLINE_LAMBDA {
     const int j = i % all;
-    T* to = c + i / all * ldc + j * size;
-    const L<T> y = alpha * sum[i];
+    const Result<T> here = result.at(i / all, j * size);
+    const L<T> y = here.alpha * sum[i];
     if (j == all - 1 && last < size) {
-      (beta == T(0) ? y : mul_add(L<T>(beta), L<T>::load(to, last), y)).store(to, last);
+      (here.beta == T(0) ? y : mul_add(L<T>(here.beta), L<T>::load(here.d, last), y)).store(here.c, last);
     } else {
-      (beta == T(0) ? y : mul_add(L<T>(beta), L<T>::load(to), y)).store(to);
+      (here.beta == T(0) ? y : mul_add(L<T>(here.beta), L<T>::load(here.d), y)).store(here.c);
     }
   });
 }
 
 template <class T>
-using Tile = void (*)(Index, T, const T*, Index, const T*, Index, T, T*, Index, int);
+using Tile = void (*)(Index, const Left<T>&, const T*, Index, const Result<T>&, int);
 
 // Tiles of 1 to 6 rows. One row has sums enough, for the processor never to wait for one, only with those of several
 // steps.
@@ -100,25 +124,27 @@ constexpr Tile<T> tiles[] = {nullptr,
                              tile<5, lanes, 1, 1, T>,
                              tile<tile_rows, lanes, 1, 1, T>};
 
-// One panel times rows of A: as many in each tile as in the others, or one more.
-template <class T, int lanes>
-void panel_product(Index m, Index k, T alpha, const T* a, Index lda, const T* b, T beta, T* c, Index ldc, int last) {
+// f(first row, rows) for the tiles of m rows: as many in each as in the others, or one more.
+template <class F>
+UNROLL_INLINE void each_tile(Index m, F f) {
   const Index count = (m + tile_rows - 1) / tile_rows, more = m % count;
-  for (Index t = 0; t < count; ++t) {
+  for (Index t = 0, i = 0; t < count; ++t) {
     const Index rows = m / count + (t < more ? 1 : 0);
-    tiles<T, lanes>[rows](k, alpha, a, lda, b, 0, beta, c, ldc, last);
-    a += rows * lda;
-    c += rows * ldc;
+    f(i, rows);
+    i += rows;
   }
 }
 
+// One panel of `lanes` registers times m rows of A.
 template <class T, int lanes = panel_lanes>
-void any_panel_product(int wanted, Index m, Index k, T alpha, const T* a, Index lda, const T* b, T beta, T* c,
-                       Index ldc, int last) {
+void panel_product(int wanted, Index m, Index k, Left<T> a, const T* b, const Result<T>& result, int last) {
   if constexpr (lanes > 1) {
-    if (wanted != lanes) return any_panel_product<T, lanes - 1>(wanted, m, k, alpha, a, lda, b, beta, c, ldc, last);
+    if (wanted != lanes) return panel_product<T, lanes - 1>(wanted, m, k, a, b, result, last);
   }
-  panel_product<T, lanes>(m, k, alpha, a, lda, b, beta, c, ldc, last);
+  each_tile(m, [&](Index i, Index rows) {
+    tiles<T, lanes>[rows](k, a, b, 0, result.at(i, 0), last);
+    a.data += rows * a.next_row + a.next_tile;
+  });
 }
 
 template <class T>
@@ -141,54 +167,76 @@ void pack(bool transposed, Index k, Index n, const T* b, Index ldb, T* packed) {
   }
 }
 
+// Rows of A times `depth` rows of every panel, from row p on; the panels have k rows.
 template <class T>
-void times_packed(Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* packed, T beta, T* c, Index ldc) {
+void panels_product(Index rows, Index n, Index k, Index p, Index depth, const Left<T>& a, const T* packed,
+                    const Result<T>& result) {
   constexpr Index width = panel_width<T>;
-  const Index panel_size = k * width;
+  Index j = 0;
+  // One or two rows alone take several panels side by side, as so many streams.
+  for (const Index panels = 4 / rows; panels > 1 && j + panels * width <= n; j += panels * width)
+    (rows == 1 ? tile<1, panel_lanes, 4, 1, T> : tile<2, panel_lanes, 2, 1, T>)(
+        depth, a, packed + j * k + p * width, k * width, result.at(0, j), L<T>::size);
+  for (; j < n; j += width) {
+    const Index cols = packed_size<T>(1, least(width, n - j));
+    panel_product<T>(static_cast<int>(cols / L<T>::size), rows, depth, a, packed + j * k + p * cols, result.at(0, j),
+                     static_cast<int>(least(L<T>::size, n - j - (cols - L<T>::size))));
+  }
+}
+
+template <class T>
+void times_packed(Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* packed, T beta, const T* d,
+                  Index ldd, T* c, Index ldc) {
+  const Result<T> all{alpha, beta, d, ldd, c, ldc};
   for (Index i = 0; i < m; i += block_rows) {
     const Index rows = least(block_rows, m - i);
-    for (Index p = 0; p < k; p += block_depth) {
-      const Index depth = least(block_depth, k - p);
-      const T* from = a + i * lda + p;
-      const T onto = p == 0 ? beta : T(1);
-      Index j = 0;
-      // One or two rows alone take several panels side by side, as so many streams.
-      for (const Index panels = 4 / rows; panels > 1 && j + panels * width <= n; j += panels * width)
-        (rows == 1 ? tile<1, panel_lanes, 4, 1, T> : tile<2, panel_lanes, 2, 1, T>)(
-            depth, alpha, from, lda, packed + j * k + p * width, panel_size, onto, c + i * ldc + j, ldc, L<T>::size);
-      for (; j + width <= n; j += width)
-        panel_product<T, panel_lanes>(rows, depth, alpha, from, lda, packed + j * k + p * width, onto, c + i * ldc + j,
-                                      ldc, L<T>::size);
-      if (j == n) continue;
-      const Index left = packed_size<T>(1, n - j);
-      any_panel_product<T>(static_cast<int>(left / L<T>::size), rows, depth, alpha, from, lda, packed + j * k + p * left,
-                           onto, c + i * ldc + j, ldc, static_cast<int>(n - j - (left - L<T>::size)));
+    const Result<T> result = all.at(i, 0);
+    for (Index p = 0; p < k; p += block_depth)
+      panels_product(rows, n, k, p, least(block_depth, k - p), Left<T>{a + i * lda + p, lda, 1, lda, 0}, packed,
+                     p == 0 ? result : result.onto_itself());
+  }
+}
+
+// `rows` rows of a transposed A, side by side.
+template <class T>
+void copy_tile(Index rows, Index depth, const T* a, Index lda, T* to) {
+  for (Index p = 0; p < depth; ++p, a += lda, to += tile_rows) {
+    if (rows == tile_rows) {
+      __builtin_memcpy(to, a, tile_rows * sizeof(T));
+    } else {
+      for (Index i = 0; i < rows; ++i) to[i] = a[i];
     }
   }
 }
 
-// Blocks of B are packed on the stack, and a transposed A is turned there, some rows at a time.
+// Blocks of both matrices are copied to the stack: of A only where it is transposed, its numbers too far apart.
 template <class T>
 void product(bool transposed_a, bool transposed_b, Index m, Index n, Index k, T alpha, const T* a, Index lda,
              const T* b, Index ldb, T beta, T* c, Index ldc) {
-  constexpr Index depth_most = 256, cols_most = 64, rows_most = 4 * tile_rows, gap = 16;
+  constexpr Index depth_most = 512 / sizeof(T), cols_most = 256, rows_most = 8 * tile_rows;
   static_assert(cols_most % panel_width<T> == 0);
   alignas(64) T packed[depth_most * cols_most];
-  alignas(64) T turned[rows_most * (depth_most + gap)];
+  alignas(64) T copied[depth_most * rows_most];
+  const Result<T> all{alpha, beta, c, ldc, c, ldc};
   for (Index j = 0; j < n; j += cols_most) {
     const Index cols = least(cols_most, n - j);
     for (Index p = 0; p < k; p += depth_most) {
       const Index depth = least(depth_most, k - p);
-      const T onto = p == 0 ? beta : T(1);
       pack(transposed_b, depth, cols, transposed_b ? b + j * ldb + p : b + p * ldb + j, ldb, packed);
-      if (!transposed_a) {
-        times_packed(m, cols, depth, alpha, a + p, lda, packed, onto, c + j, ldc);
-        continue;
-      }
       for (Index i = 0; i < m; i += rows_most) {
         const Index rows = least(rows_most, m - i);
-        kernels<T>().transpose(depth, rows, a + p * lda + i, lda, turned, depth + gap);
-        times_packed(rows, cols, depth, alpha, turned, depth + gap, packed, onto, c + i * ldc + j, ldc);
+        Left<T> left{a + i * lda + p, lda, 1, lda, 0};
+        if (transposed_a) {
+          const T* from = a + p * lda + i;
+          T* to = copied;
+          each_tile(rows, [&](Index first, Index some) {
+            copy_tile(some, depth, from + first, lda, to);
+            to += tile_rows * depth;
+          });
+          left = {copied, 1, tile_rows, 0, tile_rows * depth};
+        }
+        const Result<T> result = all.at(i, j);
+        panels_product(rows, cols, depth, Index(0), depth, left, packed, p == 0 ? result : result.onto_itself());
       }
     }
   }

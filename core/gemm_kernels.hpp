@@ -16,10 +16,10 @@ struct GemmKernels {
   std::int64_t (*packed_size)(std::int64_t k, std::int64_t n);
   /// Packs B (k,n), stored as (n,k) with `transposed`; leading dimension `ldb`.
   void (*pack)(bool transposed, std::int64_t k, std::int64_t n, const T* b, std::int64_t ldb, T* packed);
-  /// C (m,n) = alpha A B + beta C for A (m,k) by rows, B packed; `beta == 0` does not read C. What a row of C becomes
-  /// does not depend on the other rows, for m > 1: the same bits whatever m is.
+  /// C (m,n) = alpha A B + beta D for A (m,k) by rows, B packed, D (m,n), which may be C; `beta == 0` does not read D.
+  /// What a row of C becomes does not depend on the other rows, for m > 1: the same bits whatever m is.
   void (*times_packed)(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t lda,
-                       const T* packed, T beta, T* c, std::int64_t ldc);
+                       const T* packed, T beta, const T* d, std::int64_t ldd, T* c, std::int64_t ldc);
   /// C = alpha op(A) op(B) + beta C, packing on the way; otherwise as `gemm` (core/gemm.hpp). For k > 0 and alpha != 0.
   void (*product)(bool transposed_a, bool transposed_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
                   const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc);

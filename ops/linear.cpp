@@ -115,25 +115,31 @@ const T* form_of(Leaf<T>* leaf, typename Leaf<T>::Form Leaf<T>::*which, Index si
   return form.numbers;
 }
 
-// y (+)= x W^T
+// y = x W^T + onto, which is null, y itself, or rows `onto_stride` apart.
 template <class T>
-void forward_product(const Node<T>* x, const Node<T>* weight, Leaf<T>* leaf, T* y, Index y_stride, T beta) {
+void forward_product(const Node<T>* x, const Node<T>* weight, Leaf<T>* leaf, const T* onto, Index onto_stride,
+                     Node<T>* y) {
   const Index rows = x->rows(), out = weight->shape[0], in = weight->shape[1];
   // More threads than one are the libraries'.
   const bool packs = leaf && blas_threads() == 1 && (leaf->uses > 1 || (rows > 1 && out * in <= packed_for_one_use));
-  if (!packs)
-    return gemm(Trans::no, Trans::yes, rows, out, in, T(1), x->value, x->row_stride, weight->value, weight->row_stride,
-                beta, y, y_stride);
-  if (rows == 1 && out * in <= transposed_for_one_row) {
-    const T* transposed = form_of(leaf, &Leaf<T>::transposed, in * out, [&](T* to) {
-      detail::kernels<T>().transpose(out, in, weight->value, weight->row_stride, to, out);
+  const bool turns = packs && rows == 1 && out * in <= transposed_for_one_row;
+  const T beta = onto ? T(1) : T(0);
+  if (packs && !turns) {
+    const T* packed = form_of(leaf, &Leaf<T>::packed, packed_size<T>(in, out), [&](T* to) {
+      pack(Trans::yes, in, out, weight->value, weight->row_stride, to);
     });
-    return gemm(Trans::no, Trans::no, rows, out, in, T(1), x->value, x->row_stride, transposed, out, beta, y, y_stride);
+    return gemm_packed(rows, out, in, T(1), x->value, x->row_stride, packed, beta, onto, onto_stride, y->value,
+                       y->row_stride);
   }
-  const T* packed = form_of(leaf, &Leaf<T>::packed, packed_size<T>(in, out), [&](T* to) {
-    pack(Trans::yes, in, out, weight->value, weight->row_stride, to);
+  if (onto && onto != y->value) detail::kernels<T>().copy_rows(y->value, y->row_stride, onto, onto_stride, rows, out);
+  if (!turns)
+    return gemm(Trans::no, Trans::yes, rows, out, in, T(1), x->value, x->row_stride, weight->value, weight->row_stride,
+                beta, y->value, y->row_stride);
+  const T* transposed = form_of(leaf, &Leaf<T>::transposed, in * out, [&](T* to) {
+    detail::kernels<T>().transpose(out, in, weight->value, weight->row_stride, to, out);
   });
-  gemm_packed(rows, out, in, T(1), x->value, x->row_stride, packed, beta, y, y_stride);
+  gemm(Trans::no, Trans::no, rows, out, in, T(1), x->value, x->row_stride, transposed, out, beta, y->value,
+       y->row_stride);
 }
 
 // dx (+)= dy W
@@ -149,7 +155,7 @@ void backward_product(const T* dy, Index dy_stride, Index rows, const Node<T>* w
   const T* packed = form_of(leaf, &Leaf<T>::packed_back, packed_size<T>(out, in), [&](T* to) {
     pack(Trans::no, out, in, weight->value, weight->row_stride, to);
   });
-  gemm_packed(rows, in, out, T(1), dy, dy_stride, packed, dx.beta(), dx.data, dx.row_stride);
+  gemm_packed(rows, in, out, T(1), dy, dy_stride, packed, dx.beta(), dx.data, dx.row_stride, dx.data, dx.row_stride);
 }
 
 std::string number(Index n) { return std::to_string(n); }
@@ -189,20 +195,23 @@ Variable<T> affine(const char* op, const Variable<T>* sum_in, const Variable<T>&
     y->requires_grad = requires_grad && tape.recording();
   } else {
     y = tape.new_node(shape, requires_grad);
-    if (sum) detail::kernels<T>().copy_rows(y->value, out, sum->value, sum->row_stride, rows, out);
   }
   y->spare = true;
   y->is_zero = false;
-  if (bias && sum) {
+  const T* onto = sum ? sum->value : bias ? bias->value : nullptr;
+  Index onto_stride = sum ? sum->row_stride : 0;
+  if (sum && bias) {
+    if (!in_place) detail::kernels<T>().copy_rows(y->value, out, onto, onto_stride, rows, out);
     detail::kernels<T>().add_row_vector(y->value, bias->value, rows, out, y->row_stride);
-  } else if (bias) {
-    detail::kernels<T>().copy_rows(y->value, out, bias->value, 0, rows, out);
+    onto = y->value, onto_stride = y->row_stride;
   }
   Leaf<T>* leaf = tape.recording() ? note_use(tape, weight, bias) : nullptr;
   if (!x->is_zero) {
-    forward_product(x, weight, leaf, y->value, y->row_stride, bias || sum ? T(1) : T(0));
-  } else if (!bias && !sum) {
+    forward_product(x, weight, leaf, onto, onto_stride, y);
+  } else if (!onto) {
     std::fill_n(y->value, rows * out, T(0));
+  } else if (onto != y->value) {
+    detail::kernels<T>().copy_rows(y->value, y->row_stride, onto, onto_stride, rows, out);
   }
   if (!y->requires_grad) return tape.handle(y);
 

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -172,7 +173,7 @@ TEST_CASE_TEMPLATE("products with a packed matrix", T, float, double) {
     if (ta == Trans::yes) return gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     std::vector<T> packed(at(packed_size<T>(k, n)), T(7));
     pack(tb, k, n, b, ldb, packed.data());
-    gemm_packed(m, n, k, alpha, a, lda, packed.data(), beta, c, ldc);
+    gemm_packed(m, n, k, alpha, a, lda, packed.data(), beta, c, ldc, c, ldc);
   };
   check_product<T>("packed", packed_product);
   check_shape<T>("packed", packed_product, 3, 40, 1100);   // more than one block of k
@@ -184,21 +185,34 @@ TEST_CASE_TEMPLATE("products with a packed matrix", T, float, double) {
   const auto a = numbers<T>(20 * k, 1), b = numbers<T>(k * n, 2);
   std::vector<T> packed(at(packed_size<T>(k, n))), all(at(20 * n)), two(at(2 * n));
   pack(Trans::no, k, n, b.data(), n, packed.data());
-  gemm_packed<T>(20, n, k, T(1), a.data(), k, packed.data(), T(0), all.data(), n);
+  gemm_packed<T>(20, n, k, T(1), a.data(), k, packed.data(), T(0), nullptr, 0, all.data(), n);
   bool same = true;
   for (Index i = 0; i < 20; i += 2) {
-    gemm_packed<T>(2, n, k, T(1), a.data() + i * k, k, packed.data(), T(0), two.data(), n);
+    gemm_packed<T>(2, n, k, T(1), a.data() + i * k, k, packed.data(), T(0), nullptr, 0, two.data(), n);
     for (Index j = 0; j < 2 * n; ++j) same = same && two[at(j)] == all[at(i * n + j)];
   }
   CHECK(same);
+
+  // D apart from C, and one row of it for all.
+  const auto d = numbers<T>(20 * n, 3);
+  std::vector<T> with_d(at(20 * n)), with_row(at(20 * n)), onto(d);
+  gemm_packed<T>(20, n, k, T(1), a.data(), k, packed.data(), T(0.5), d.data(), n, with_d.data(), n);
+  gemm_packed<T>(20, n, k, T(1), a.data(), k, packed.data(), T(0.5), onto.data(), n, onto.data(), n);
+  CHECK(with_d == onto);
+  gemm_packed<T>(20, n, k, T(1), a.data(), k, packed.data(), T(1), d.data(), 0, with_row.data(), n);
+  for (Index i = 0; i < 20; ++i) std::copy_n(d.begin(), n, onto.begin() + i * n);
+  gemm_packed<T>(20, n, k, T(1), a.data(), k, packed.data(), T(1), onto.data(), n, onto.data(), n);
+  CHECK(with_row == onto);
+  gemm_packed<T>(20, n, 0, T(1), a.data(), k, packed.data(), T(2), d.data(), 0, with_row.data(), n);
+  CHECK(with_row[at(19 * n + 3)] == 2 * d[3]);
 
   T x[4] = {};
   CHECK_THROWS_WITH_AS(pack(Trans::no, 2, 2, x, 1, x),
                        "[pack] k=2 n=2 ldb=1; expected sizes of at least 0, ldb of at least 2", ValueError);
   CHECK_THROWS_AS(pack(Trans::yes, 2, 1, x, 1, x), ValueError);
-  CHECK_THROWS_AS(gemm_packed<T>(1, 1, 2, T(1), x, 1, x, T(0), x, 1), ValueError);
-  CHECK_THROWS_AS(gemm_packed<T>(1, 2, 1, T(1), x, 1, x, T(0), x, 1), ValueError);
-  CHECK_THROWS_AS(gemm_packed<T>(-1, 1, 1, T(1), x, 1, x, T(0), x, 1), ValueError);
+  CHECK_THROWS_AS(gemm_packed<T>(1, 1, 2, T(1), x, 1, x, T(0), x, 1, x, 1), ValueError);
+  CHECK_THROWS_AS(gemm_packed<T>(1, 2, 1, T(1), x, 1, x, T(0), x, 2, x, 1), ValueError);
+  CHECK_THROWS_AS(gemm_packed<T>(-1, 1, 1, T(1), x, 1, x, T(0), x, 1, x, 1), ValueError);
 }
 
 TEST_CASE("the number of threads belongs to the thread") {
