@@ -6,46 +6,27 @@
 
 #include "unroll/core/error.hpp"
 #include "unroll/core/gemm_kernels.hpp"
+#include "unroll/core/gemm_rules.hpp"
+#include "unroll/core/isa.hpp"
 #include "unroll/core/kernels.hpp"
 
 namespace unroll {
 namespace {
 
-enum class Backend { own, cblas, dnnl };
+using detail::Backend;
 
 /// A product of fewer multiply-adds stays on one thread, whatever was asked for. On two idle cores oneDNN
 /// does 16 x 512 x 128 1.7 times as fast as on one, OpenBLAS gains nothing below 64 x 512 x 128 (0.7 to 1.0);
 /// both lose when a core is busy, the more the smaller the product.
 constexpr double multithread_work(Backend backend) { return backend == Backend::dnnl ? 1e6 : 4e6; }
 
-/// Who computes a product of `work` = m n k multiply-adds. Which of the two libraries is faster was measured,
-/// with bench/gemm_door.cpp, over the shapes of recurrent steps (1 to 64 rows, 32 to 2048 columns, all
-/// one-thread); the numbers beside the rules are GFLOP/s of OpenBLAS 0.3.21 : oneDNN 2.6 on a Zen 4, whose
-/// peak is 117. The plain loops are never faster than a BLAS (8 x 8 x 8: 100 ns against 140).
+/// Loops of our own know one thread: where more are wanted and pay, a library takes over.
 template <class T>
-Backend choose(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, double work) {
-  if (!std::is_same_v<T, float> || !gemm_has_dnnl()) return gemm_has_cblas() ? Backend::cblas : Backend::own;
-  // Asking oneDNN costs 0.3 us, more than all of a tiny product (8 x 8 x 8: 100 ns against 400).
-  if (!gemm_has_cblas()) return work <= 512 ? Backend::own : Backend::dnnl;
-  const auto cblas_if = [](bool better) { return better ? Backend::cblas : Backend::dnnl; };
-
-  // Other vectors: gemv and ger of OpenBLAS while a call's cost counts, oneDNN after that.
-  if (m == 1) return cblas_if(work <= 16384);                // n = k = 64: 40 : 34; n = 128, k = 512: 41 : 49
-  if (n == 1) return cblas_if(work <= 2048);                 // m = 512, k = 128: 26 : 42
-  if (k == 1) return cblas_if(work < 4096 || work > 65536);  // m = 512, n = 128: 17 : 27; all 512: 24 : 14
-
-  // OpenBLAS for AVX2 packs every product: only the tiny ones are cheaper than with oneDNN.
-  if (!detail::cblas_has_small_kernels()) {
-    if (m >= 4 && m <= 16 && n >= 512 && transpose_b == Trans::no) return Backend::cblas;  // 8 x 1024 x 256: 56 : 21
-    return cblas_if(work <= (m <= 4 ? 4096 : 16384));  // 8 x 32 x 32: 58 : 41; 16 x 128 x 128: 72 : 87
-  }
-  // OpenBLAS for AVX-512 has kernels that do not pack, up to 100^3 and, where B is transposed, to about 1024
-  // results; past that it falls off a cliff (16 x 512 x 128: from 114 to 66).
-  const bool small = work <= 1e6;
-  if (transpose_b == Trans::no) return cblas_if(small || (transpose_a == Trans::yes && k <= 4));
-  if (m < 4) return cblas_if(work <= 16384);                     // 2 x 512 x 128: 70 : 83
-  if (small && m * n <= 1200) return Backend::cblas;             // 8 x 128 x 128: 93 : 82; 8 x 512 x 128: 45 : 86
-  return cblas_if(m >= 16 && m <= 64 && (k >= 512 || n <= 64));  // 32 x 512 x 512: 80 : 69; 32 x 64 x 256: 80 : 53
+Backend for_threads(Backend backend, double work) {
+  if (backend != Backend::own || blas_threads() == 1) return backend;
+  const Backend library = std::is_same_v<T, float> && gemm_has_dnnl() ? Backend::dnnl : Backend::cblas;
+  const bool there = library == Backend::dnnl || detail::cblas_is_fast();
+  return there && work >= multithread_work(library) ? library : backend;
 }
 
 /// Whether a product is one row times a matrix that lies in the second cache: done by our own loop over its rows, and
@@ -87,7 +68,7 @@ void gemm(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alp
   if (k == 0 || alpha == T(0)) return detail::gemm_scale(m, n, beta, c, ldc);
 
   const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-  const Backend backend = choose<T>(transpose_a, transpose_b, m, n, k, work);
+  const Backend backend = for_threads<T>(detail::choose_backend<T>(transpose_a, transpose_b, m, n, k), work);
   if (backend == Backend::own)
     return detail::gemm_own(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   const detail::ThreadsScope threads(work < multithread_work(backend) ? 1 : blas_threads());
@@ -157,7 +138,13 @@ std::string gemm_description() {
   if (gemm_has_dnnl()) text += detail::dnnl_name() + " (float), ";
   if (gemm_has_cblas()) text += detail::cblas_name() + " (float, double), ";
   const int threads = blas_threads();
-  return text + "plain loops; " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+  return text + "own loops (" + isa_name(active_isa()) + "); " + std::to_string(threads) +
+         (threads == 1 ? " thread" : " threads") + "; class " + detail::class_name(detail::gemm_class());
+}
+
+std::string gemm_rules() {
+  return std::string("class ") + detail::class_name(detail::gemm_class()) + "\nfloat:\n" +
+         detail::rules_text<float>() + "double:\n" + detail::rules_text<double>();
 }
 
 }  // namespace unroll

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "unroll/core/isa.hpp"
 #include "unroll/core/shape.hpp"
 
 namespace unroll {
@@ -22,7 +23,7 @@ enum class Trans : bool { no, yes };
 /// `beta == 0` never reads C, which may hold anything, NaN included. `k == 0` or `alpha == 0` gives `beta C`
 /// and reads neither A nor B. `m == 0` or `n == 0` does nothing. C must not overlap A or B.
 ///
-/// What computes it (oneDNN, the BLAS, or plain loops) is chosen by shape; see `gemm_description`. The same
+/// What computes it (oneDNN, the BLAS, or loops of our own) is chosen by shape; see `gemm_rules`. The same
 /// call gives the same bits on the same machine with the same number of threads. Never allocates by itself.
 ///
 /// Throws ValueError on a negative size, a leading dimension that is too small, or a size above 2^31 - 1.
@@ -84,9 +85,16 @@ int blas_threads() noexcept;
 /// Throws ValueError on n < 1.
 int set_blas_threads(int n);
 
-/// One line that says what is behind the door, e.g.
-/// `oneDNN 2.6.3 (float), OpenBLAS 0.3.21 SkylakeX (float, double), plain loops; 1 thread`.
+/// One line that says what is behind the door and which class of machines this one is taken for, e.g.
+/// `oneDNN 2.6.3 (float), OpenBLAS 0.3.21 SkylakeX (float, double), own loops (avx512); 1 thread; class AVX-512`.
+///
+/// The classes are AVX-512, AVX2, SSE and 64-bit ARM, by what the libraries compute with. Each has a table of rules, who
+/// computes a product of which shape; they were measured once, by bench/gemm_door.cpp, and nothing is measured when a
+/// program runs: the same machine gives the same bits.
 std::string gemm_description();
+
+/// The class and its rules for float and double, one a line; the first that holds decides.
+std::string gemm_rules();
 
 /// Whether the library was built with a CBLAS (through the interface that xtensor-blas bundles).
 bool gemm_has_cblas() noexcept;
@@ -136,10 +144,14 @@ class ThreadsScope {
 
 /// "OpenBLAS 0.3.21 SkylakeX", or "BLAS" where it does not say; empty without CBLAS.
 std::string cblas_name();
-/// Whether the BLAS is an OpenBLAS that has kernels for small products here: its AVX-512 ones do.
-bool cblas_has_small_kernels() noexcept;
+/// OpenBLAS' name for the processor that it has kernels for here; empty where it is another BLAS, or none.
+std::string cblas_core();
+/// Whether there is a BLAS that is known to be fast: OpenBLAS, MKL or BLIS, and not the reference.
+bool cblas_is_fast() noexcept;
 /// "oneDNN 2.6.3"; empty without oneDNN.
 std::string dnnl_name();
+/// The instruction set of oneDNN's kernels here: avx512, avx2, or sse2 for all below; generic off x86-64.
+Isa dnnl_isa() noexcept;
 
 }  // namespace detail
 }  // namespace unroll

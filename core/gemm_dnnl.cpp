@@ -34,6 +34,16 @@ std::string dnnl_name() {
          std::to_string(v->patch);
 }
 
+Isa dnnl_isa() noexcept {
+#if defined(__x86_64__)
+  const int isa = dnnl_get_effective_cpu_isa();  // a set of bits: each set has those of the sets below it
+  if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core) return Isa::avx512;
+  return (isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2 ? Isa::avx2 : Isa::sse2;
+#else
+  return Isa::generic;
+#endif
+}
+
 }  // namespace detail
 
 #else
@@ -48,6 +58,7 @@ void gemm_dnnl(Trans, Trans, Index, Index, Index, float, const float*, Index, co
 }
 
 std::string dnnl_name() { return ""; }
+Isa dnnl_isa() noexcept { return Isa::generic; }
 
 }  // namespace detail
 

@@ -69,13 +69,14 @@ ThreadsScope::~ThreadsScope() {
   if (restore_ > 0) controls().omp_set(restore_);
 }
 
-bool cblas_has_small_kernels() noexcept {
-  static const bool has = [] {
-    const Controls& f = controls();
-    const std::string_view core = f.openblas_core ? f.openblas_core() : "";
-    return core == "SkylakeX" || core == "Cooperlake" || core == "SapphireRapids";
-  }();
-  return has;
+std::string cblas_core() {
+  const Controls& f = controls();
+  return gemm_has_cblas() && f.openblas_core ? f.openblas_core() : "";
+}
+
+bool cblas_is_fast() noexcept {
+  const Controls& f = controls();
+  return gemm_has_cblas() && (f.openblas_config || f.mkl_set || f.blis_set);
 }
 
 std::string cblas_name() {

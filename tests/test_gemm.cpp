@@ -229,7 +229,10 @@ TEST_CASE("the number of threads belongs to the thread") {
   CHECK(set_blas_threads(1) == 2);
   CHECK_THROWS_AS(set_blas_threads(0), ValueError);
   CHECK(blas_threads() == 1);
-  CHECK(gemm_description().find("plain loops; 1 thread") != std::string::npos);
+  CHECK(gemm_description().find("; 1 thread; class ") != std::string::npos);
+  // Every rule table says what it does with everything: its last line names no bound.
+  for (const char* type : {"float:", "double:"}) CHECK(gemm_rules().find(type) != std::string::npos);
+  CHECK(gemm_rules().find("  the others: ") != std::string::npos);
 }
 
 TEST_CASE("products from several threads at once") {
