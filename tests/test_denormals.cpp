@@ -70,7 +70,8 @@ struct Decay {
   void each(auto&&) {}
 };
 
-// 300 silent steps from a state near the smallest normal number; without flushing it stays at the smallest denormal ones.
+// 300 silent steps from a state near the smallest normal number; without flushing it stays at the smallest denormal
+// ones.
 template <class T>
 Variable<T> decayed(const Decay<T>& cell = {}) {
   const Rnn<Decay<T>> rnn(cell);
