@@ -36,8 +36,7 @@ bool flushes_in() {
   const volatile T result = small * T(0.5);
   const volatile T denormal = std::numeric_limits<T>::denorm_min();
   const volatile T operand = denormal * T(1e30);
-  CHECK((result == 0) == (operand == 0));
-  return result == 0;
+  return result == 0 && operand == 0;
 }
 bool flushes() {
   const bool result = flushes_in<float>();
@@ -63,7 +62,7 @@ struct Decay {
 
   Index output_size() const { return 3; }
   state step(Variable<T> x, state h) const {
-    if (seen) seen->push_back(flushes());
+    if (seen) seen->push_back(flushes_in<T>());  // on threads too, where nothing is asserted
     if (seen && static_cast<Index>(seen->size()) == throws_at) throw ValueError("enough");
     return map([](auto a, auto b) { return a + T(0.7) * b; }, x, h);
   }
@@ -218,7 +217,7 @@ TEST_CASE("every thread of shards flushes in its loops, and computes what one th
     for (const auto& s : seen) CHECK(s == std::vector<bool>(300, on && can_flush));
     for (const auto& g : got) CHECK(g == expected);
     std::array<bool, 3> after{};
-    shards.run([&](Tape<float>&, int k) { after[static_cast<std::size_t>(k)] = flushes(); });
+    shards.run([&](Tape<float>&, int k) { after[static_cast<std::size_t>(k)] = flushes_in<float>(); });
     CHECK(after == std::array<bool, 3>{});
   }
 }
