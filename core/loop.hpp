@@ -2,6 +2,7 @@
 /// \file
 /// Memory for time loops: what each step makes lies beside what the step before made at the same place.
 
+#include "unroll/core/denormals.hpp"
 #include "unroll/core/tape.hpp"
 
 namespace unroll {
@@ -14,8 +15,8 @@ namespace unroll {
 /// to read such a value after that is an error (StaleVariableError).
 ///
 /// Works for any code between two calls of `step`: a tensor whose first dimension is not the number of rows, or that
-/// differs from what the first step made at this place, simply gets memory of its own. Only in a Recording; elsewhere
-/// it does nothing.
+/// differs from what the first step made at this place, simply gets memory of its own. Only in a Recording. In
+/// every scope denormal numbers are zero while it lives (FlushDenormals).
 template <class T>
 class Loop {
  public:
@@ -38,6 +39,7 @@ class Loop {
     Site* next;
   };
 
+  FlushDenormals flush_;
   Tape<T>& tape_;
   Loop* outer_ = nullptr;
   Index total_rows_;

@@ -7,6 +7,7 @@
 #include <limits>
 #include <string>
 
+#include "unroll/core/denormals.hpp"
 #include "unroll/core/kernels.hpp"
 
 namespace unroll::detail {
@@ -63,7 +64,7 @@ struct ApartRun<T>::Again {
   RunAgain<T> run;
   const void* call;
   Rng rng;
-  bool training;
+  bool training, flushing;
   std::span<Node<T>* const> copies;
   std::span<const int> uses;
   const SubstituteList<T>* substitutes;
@@ -127,8 +128,17 @@ void ApartRun<T>::finish(RunAgain<T> again, const void* call, Captures captures)
   const SubstituteList<T>* substitutes_now = nullptr;
   if (substitutes<T>) substitutes_now = around_.keep(Substitutes<T>::visible());
   const Again record{
-      &around_,        again,    call,  rng_, around_.training(), {copies, copies_.size()}, {uses, leaves.size()},
-      substitutes_now, captures, frame_};
+      &around_,
+      again,
+      call,
+      rng_,
+      around_.training(),
+      FlushDenormals::active(),
+      {copies, copies_.size()},
+      {uses, leaves.size()},
+      substitutes_now,
+      captures,
+      frame_};
   around_.record([record] { backward(record); });
 }
 
@@ -145,6 +155,7 @@ void ApartRun<T>::backward(const Again& again) {
   std::vector<Variable<T>> results;
   try {
     const SubstitutesAgain<T> as_before(again.substitutes);
+    const FlushDenormals mode(again.flushing);
     again.run(again.call, results);
   } catch (Error& e) {
     e.add_context("recompute, running again in backward");

@@ -336,6 +336,7 @@ void Tape<T>::backward(const Variable<T>& loss) {
 
 template <class T>
 [[gnu::noinline]] void Tape<T>::run_backward() {
+  const FlushDenormals flush;
   backward_frame_ = __builtin_frame_address(0);
   if (observer_) return observer_->runs_backward(frame_.last);
   for (detail::Record* r = frame_.last; r; r = r->previous) r->backward(r);

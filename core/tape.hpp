@@ -106,7 +106,8 @@ class Tape : public detail::TapeBase {
   explicit Tape(std::uint64_t seed = 0) : rng_(seed) {}
 
   /// Adds d loss / d p into the gradient of every parameter p, and into the adjoint of every differentiable Variable
-  /// that led to `loss`. Runs the recorded operations last to first, without recursion.
+  /// that led to `loss`. Runs the recorded operations last to first, without recursion. Denormal numbers are zero
+  /// meanwhile (FlushDenormals).
   ///
   /// Throws NonScalarError unless `loss` has one element, BackwardTwiceError on the second call in one Recording,
   /// NotRecordedError when nothing differentiable led to `loss` or the innermost scope is an Evaluation.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "unroll/core/denormals.hpp"
 #include "unroll/core/loop.hpp"
 #include "unroll/ops/layout.hpp"
 
@@ -237,6 +238,7 @@ Variable<T> run_time_loop(const CellFunctions<T>& functions, const Variable<T>& 
   for (int m = 0; m < functions.members; ++m)
     check_rows("the initial state", functions.names[m], initial[m], layout.batch);
   Tape<T>& tape = *current_tape<T>;
+  const FlushDenormals flush;
   const TimeLoop<T> loop{functions, layout, initial, options, tape, functions.members};
   const Place layer = Place::of(functions.cell);
   const Variable<T> outputs =

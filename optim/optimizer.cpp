@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "unroll/core/denormals.hpp"
 #include "unroll/core/error.hpp"
 
 namespace unroll {
@@ -46,6 +47,7 @@ Optimizer<T>::~Optimizer() {
 
 template <class T>
 void Optimizer<T>::step() {
+  const FlushDenormals flush;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     ParameterStorage<T>& p = *parameters_[i].storage;
     if (p.frozen || !p.has_grad) continue;

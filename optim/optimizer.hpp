@@ -47,7 +47,7 @@ class Optimizer {
 
   /// Reads every gradient, writes the value, and forgets the gradient. Frozen parameters are left alone. So
   /// are, as in PyTorch, those that no gradient reached since it was last cleared: no decay, no momentum, no
-  /// count of a step.
+  /// count of a step. Denormal numbers are zero meanwhile (FlushDenormals).
   void step();
   /// Forgets all gradients without a step.
   void zero_grad();
