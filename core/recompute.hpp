@@ -12,7 +12,7 @@
 /// While the inner tape runs, the Variables of the tape around it may be used as they are: their adjoints are added to
 /// directly, in the order in which a recording without recomputation would add to them. So arguments need no copies,
 /// and what a function captured gets its gradient like what it was passed. Leaves share gradient memory with those of
-/// the tape around, and the way their products are computed (a copy of the weight, transposed from the second use on),
+/// the tape around, and the way their products are computed (from packed copies of the weight, shared),
 /// so that values are the same bits. An inner tape may have an inner tape: calls nest.
 
 #include <cstddef>
