@@ -15,7 +15,6 @@ namespace {
 using detail::LineSetting;
 using detail::LineSlope;
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 // Rounding that an analytic gradient may carry, relative to the largest gradient times input of its tensor.
 constexpr double analytic_rounding = 0x1p-49;
 
@@ -301,7 +300,7 @@ class Checker {
     const Verdict v = verdict(s);
     const double error = std::abs(analytic - s.value);
     const auto badness = [](double e, double tolerance) {
-      return e == 0 ? 0.0 : tolerance > 0 ? e / tolerance : infinity;
+      return e == 0 ? 0.0 : tolerance > 0 ? e / tolerance : std::numeric_limits<double>::infinity();
     };
     const bool first = !measured_;
     measured_ = true;

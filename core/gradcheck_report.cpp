@@ -10,7 +10,7 @@
 namespace unroll {
 namespace {
 
-std::string number(double v) {
+std::string value_text(double v) {
   char text[32];
   std::snprintf(text, sizeof text, "%.6g", v);
   return text;
@@ -37,7 +37,7 @@ double badness(const TensorReport& r) {
 
 std::string remark(const TensorReport& r) {
   std::string text;
-  if (!std::isnan(r.left)) text = "slopes " + number(r.left) + " left, " + number(r.right) + " right";
+  if (!std::isnan(r.left)) text = "slopes " + value_text(r.left) + " left, " + value_text(r.right) + " right";
   if (!r.note.empty()) text += (text.empty() ? "" : "; ") + r.note;
   return text;
 }
@@ -52,8 +52,8 @@ Row row(const TensorReport& r) {
           r.shape.str(),
           to_string(r.verdict),
           position(r),
-          number(r.analytic),
-          number(r.numeric),
+          value_text(r.analytic),
+          value_text(r.numeric),
           short_number(r.error),
           short_number(r.tolerance),
           remark(r)};
@@ -105,11 +105,11 @@ std::string GradcheckReport::str() const {
     text += ", " + std::to_string(tensors.size()) + (tensors.size() == 1 ? " tensor" : " tensors") +
             ", closest to its tolerance " + w->name + position(*w);
   } else {
-    text += ", look at " + w->name + position(*w) + ": analytic " + number(w->analytic) + ", numeric " +
-            number(w->numeric);
+    text += ", look at " + w->name + position(*w) + ": analytic " + value_text(w->analytic) + ", numeric " +
+            value_text(w->numeric);
     if (const std::string more = remark(*w); !more.empty()) text += ", " + more;
   }
-  text += " (value " + number(value) + ", " + std::to_string(evaluations) + " evaluations)\n";
+  text += " (value " + value_text(value) + ", " + std::to_string(evaluations) + " evaluations)\n";
 
   std::vector<Row> rows{
       {"tensor", "shape", "verdict", "worst", "analytic", "numeric", "error", "tolerance", ""}};

@@ -2,6 +2,7 @@
 /// \file
 /// The shape of a tensor: up to four dimensions, row-major.
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -10,6 +11,7 @@ namespace unroll {
 
 /// A count of elements or an offset in elements.
 using Index = std::int64_t;
+static_assert(sizeof(std::size_t) == sizeof(Index), "unroll takes a 64-bit platform: a std::size_t holds every Index");
 
 /// Dimensions of a row-major tensor of rank 0 (a scalar) to 4. A plain value: copied freely, never allocates.
 ///

@@ -197,5 +197,6 @@ Variable<T> stop_gradient(Variable<T> x) {
   template Variable<T> stop_gradient(Variable<T>);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

@@ -8,8 +8,8 @@
 /// a second a file.
 ///
 /// xtensor before 0.26 gives temporaries of `xarray` expressions the wrong type when compiled as C++20 with
-/// g++ (xtensor-stack/xtensor#1970): shapes come out wrong, or the program crashes. This header repairs that;
-/// define UNROLL_NO_XTENSOR_REPAIR if something else in your program already does.
+/// g++ (xtensor-stack/xtensor#1970): shapes come out wrong, or the program crashes. With clang 19 an `xarray` does not
+/// compile. This header repairs both; define UNROLL_NO_XTENSOR_REPAIR if something else in your program already does.
 
 #if __has_include(<xtensor/core/xtensor_config.hpp>)
 #include <xtensor/containers/xarray.hpp>
@@ -21,6 +21,7 @@
 #if XTENSOR_VERSION_MAJOR == 0 && XTENSOR_VERSION_MINOR < 26 && __cplusplus > 201703L && \
     !defined(UNROLL_NO_XTENSOR_REPAIR)
 #include <xtensor/xexpression_traits.hpp>
+#include <xtensor/xstorage.hpp>
 namespace xt::detail {
 // Since C++17 a template parameter `template <class, std::size_t> class S` also takes templates with more
 // parameters that have defaults, so that the shape of an xarray, svector<T, 4, A, true>, is taken for a
@@ -31,6 +32,13 @@ struct xtype_for_shape<S<X, N, A, Init>> {
   using type = xarray<T, L>;
 };
 }  // namespace xt::detail
+namespace xt {
+// clang 19 takes it so too, and cannot choose between xtensor's own specialisations for it and for a std::array.
+template <class X, class T, std::size_t N>
+struct rebind_container<X, svector<T, N, std::allocator<T>, true>> {
+  using type = svector<X, N, std::allocator<X>, true>;
+};
+}  // namespace xt
 #endif
 #include <xtensor/xarray.hpp>
 #include <xtensor/xbuffer_adaptor.hpp>

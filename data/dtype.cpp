@@ -13,14 +13,14 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "tensor files are little-endian, and so is this code");
 
-struct Row {
+struct TypeRow {
   std::string_view name;
   int bits;
 };
-constexpr Row table[] = {{"BOOL", 8}, {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
-                         {"I8", 8},   {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"I16", 16},
-                         {"U16", 16}, {"F16", 16},    {"BF16", 16},   {"I32", 32},    {"U32", 32},
-                         {"F32", 32}, {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}};
+constexpr TypeRow table[] = {{"BOOL", 8}, {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
+                             {"I8", 8},   {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"I16", 16},
+                             {"U16", 16}, {"F16", 16},    {"BF16", 16},   {"I32", 32},    {"U32", 32},
+                             {"F32", 32}, {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}};
 static_assert(std::size(table) == static_cast<std::size_t>(DType::u64) + 1);
 
 float from_half(std::uint16_t h) {
@@ -83,7 +83,7 @@ void write_each(std::span<const T> from, std::byte* to, F&& convert) {
 std::string_view dtype_name(DType dtype) { return table[static_cast<std::size_t>(dtype)].name; }
 
 std::optional<DType> dtype_of_name(std::string_view name) {
-  const auto row = std::ranges::find(table, name, &Row::name);
+  const auto row = std::ranges::find(table, name, &TypeRow::name);
   if (row == std::end(table)) return {};
   return static_cast<DType>(row - table);
 }

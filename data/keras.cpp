@@ -9,10 +9,10 @@ namespace unroll {
 namespace {
 
 constexpr int same[] = {0, 1, 2, 3};    // i, f, c, o is i, f, g, o
-constexpr int exchanged[] = {1, 0, 2};  // z, r, h and r, z, n
+constexpr int gru_order[] = {1, 0, 2};  // z, r, h and r, z, n
 
 std::span<const int> order_of(RecurrentKind kind) {
-  if (kind == RecurrentKind::gru) return exchanged;
+  if (kind == RecurrentKind::gru) return gru_order;
   return std::span(same).first(static_cast<std::size_t>(detail::gates_of(kind)));
 }
 

@@ -9,11 +9,11 @@ namespace {
 constexpr int one[] = {0};
 constexpr int lstm_from[] = {0, 2, 3, 1};  // i, f, g, o in i, o, f, c
 constexpr int lstm_to[] = {0, 3, 1, 2};    // i, o, f, c in i, f, g, o
-constexpr int exchanged[] = {1, 0, 2};     // z, r, h and r, z, n
+constexpr int gru_exchanged[] = {1, 0, 2};  // z, r, h and r, z, n
 
 std::span<const int> order_from(RecurrentKind kind) {
   if (kind == RecurrentKind::lstm) return lstm_from;
-  if (kind == RecurrentKind::gru) return exchanged;
+  if (kind == RecurrentKind::gru) return gru_exchanged;
   return one;
 }
 std::span<const int> order_to(RecurrentKind kind) {

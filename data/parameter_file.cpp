@@ -10,7 +10,7 @@
 namespace unroll {
 namespace {
 
-std::string quoted(std::string_view name) { return "'" + std::string(name) + "'"; }
+std::string in_quotes(std::string_view name) { return "'" + std::string(name) + "'"; }
 
 std::vector<Index> dims_of(const Shape& shape) {
   std::vector<Index> dims;
@@ -63,22 +63,22 @@ LoadReport load_views(const std::string& where, std::span<const TensorView> view
     target.found = true;
     const TensorView& view = *found->second;
     if (!used.insert(&view).second && target.source != &view) {
-      report.mismatched.push_back(quoted(view.name) + " is wanted by more than one parameter, " + quoted(name) +
+      report.mismatched.push_back(in_quotes(view.name) + " is wanted by more than one parameter, " + in_quotes(name) +
                                   " among them");
     } else if (!is_float(view.dtype) || view.shape != dims_of(storage->shape)) {
-      report.mismatched.push_back(quoted(view.name) + " is " + view_text(view) + ", the module's " +
+      report.mismatched.push_back(in_quotes(view.name) + " is " + view_text(view) + ", the module's " +
                                   storage->shape.str());
     } else if (!target.source) {
       target.source = &view;
     } else if (view.dtype != target.source->dtype || !std::ranges::equal(view.bytes, target.source->bytes)) {
-      report.mismatched.push_back(quoted(target.source->name) + " and " + quoted(view.name) +
+      report.mismatched.push_back(in_quotes(target.source->name) + " and " + in_quotes(view.name) +
                                   " are one tensor in the module, two different ones here");
     }
   }
   for (const auto& [storage, target] : targets)
-    if (!target.found) report.missing.push_back(quoted(target.name));
+    if (!target.found) report.missing.push_back(in_quotes(target.name));
   for (const TensorView& v : views)
-    if (!used.contains(&v)) report.unexpected.push_back(quoted(v.name));
+    if (!used.contains(&v)) report.unexpected.push_back(in_quotes(v.name));
   for (auto* list : {&report.missing, &report.unexpected, &report.mismatched}) std::ranges::sort(*list);
   if (options.strict && !report.complete())
     throw ValueError(where + report.str() + " (strict; the module has " + std::to_string(targets.size()) +
@@ -101,7 +101,7 @@ StateDict<T> copied_parameters(const ParameterList<T>& parameters, NameMap names
     const auto [place, is_new] = copies.try_emplace(
         name,
         PlainTensor<T>{dims_of(p.storage->shape), {p.storage->value, p.storage->value + p.storage->shape.size()}});
-    if (!is_new) throw ValueError("[state_dict] two parameters would be named " + quoted(name));
+    if (!is_new) throw ValueError("[state_dict] two parameters would be named " + in_quotes(name));
   }
   return copies;
 }
@@ -110,7 +110,7 @@ template <class T>
 std::vector<TensorView> views_of(const StateDict<T>& tensors) {
   std::vector<TensorView> views;
   for (const auto& [name, tensor] : tensors) {
-    check_plain<T>(quoted(name), tensor, tensor.shape);
+    check_plain<T>(in_quotes(name), tensor, tensor.shape);
     views.push_back({name, dtype_of<T>(), tensor.shape, std::as_bytes(std::span(tensor.values))});
   }
   return views;

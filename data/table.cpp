@@ -14,11 +14,9 @@ namespace unroll {
 
 namespace {
 
-using detail::quoted;
-
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
-  for (const auto& name : names) text += (text.empty() ? "" : ", ") + quoted(name);
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + detail::quoted(name);
   return text;
 }
 
@@ -79,7 +77,8 @@ class CsvRows {
       } else if (closed) {
         if (c != ' ') fail(line_, "text after a cell's closing quote");
       } else if (c == '"') {
-        if (!detail::trimmed(cells.back()).empty()) fail(line_, "a quote inside the cell " + quoted(cells.back()));
+        if (!detail::trimmed(cells.back()).empty())
+          fail(line_, "a quote inside the cell " + detail::quoted(cells.back()));
         cells.back().clear();
         read_quoted(cells.back());
         closed = true;
@@ -117,7 +116,7 @@ double number(const CsvRows& rows, const CsvOptions& o, std::string_view cell, c
     return std::numeric_limits<double>::quiet_NaN();
   double value = 0;
   if (!detail::parse(cell, value) || !std::isfinite(value))
-    rows.fail(rows.line(), "column " + quoted(name) + " is " + quoted(cell) + ", expected a number");
+    rows.fail(rows.line(), "column " + detail::quoted(name) + " is " + detail::quoted(cell) + ", expected a number");
   return value;
 }
 
@@ -142,7 +141,7 @@ std::vector<TsvRow> read_tsv(const std::string& path, Index columns) {
 
 const std::vector<double>& CsvTable::column(const std::string& name) const {
   const auto at = std::find(names.begin(), names.end(), name);
-  if (at == names.end()) throw DataError(path + ": no column " + quoted(name) + ", there are " + listed(names));
+  if (at == names.end()) throw DataError(path + ": no column " + detail::quoted(name) + ", there are " + listed(names));
   return columns[static_cast<std::size_t>(at - names.begin())];
 }
 
@@ -157,8 +156,8 @@ CsvTable read_csv(const std::string& path, const CsvOptions& o) {
   std::vector<std::size_t> places;
   for (const auto& name : table.names) {
     const auto count = std::count(header.begin(), header.end(), name);
-    if (count == 0) rows.fail(rows.line(), "no column " + quoted(name) + ", there are " + listed(header));
-    if (count > 1) rows.fail(rows.line(), "column " + quoted(name) + " is there twice");
+    if (count == 0) rows.fail(rows.line(), "no column " + detail::quoted(name) + ", there are " + listed(header));
+    if (count > 1) rows.fail(rows.line(), "column " + detail::quoted(name) + " is there twice");
     places.push_back(static_cast<std::size_t>(std::find(header.begin(), header.end(), name) - header.begin()));
   }
   table.columns.resize(places.size());

@@ -13,7 +13,7 @@ namespace unroll {
 
 namespace {
 
-using detail::parse, detail::quoted, detail::trimmed;
+using detail::parse, detail::trimmed;
 
 std::vector<std::string_view> cut(std::string_view s, char at) {
   auto parts = detail::cut(s, at);
@@ -28,9 +28,9 @@ std::string lower(std::string_view s) {
   return text;
 }
 
-class Reader {
+class TimeSeriesReader {
  public:
-  explicit Reader(const std::string& path) : path_(path) {}
+  explicit TimeSeriesReader(const std::string& path) : path_(path) {}
 
   TimeSeriesFile read() {
     const std::string bytes = read_bytes(path_);
@@ -55,7 +55,7 @@ class Reader {
   void read_line(std::string_view line) {
     if (line.empty() || line[0] == '#') return;
     if (in_data_) return read_series(line);
-    if (line[0] != '@') fail("got " + quoted(line) + ", expected a declaration `@...`: is this a .ts file?");
+    if (line[0] != '@') fail("got " + detail::quoted(line) + ", expected a declaration `@...`: is this a .ts file?");
     std::vector<std::string_view> words;
     for (const auto word : cut(line.substr(1), ' '))
       if (!word.empty()) words.push_back(word);
@@ -71,7 +71,7 @@ class Reader {
       univariate_ = truth(words[1]);
     } else if (what == "dimensions" || what == "dimension") {
       if (!parse(words[1], declared_dimensions_) || declared_dimensions_ < 1)
-        fail("@dimensions is " + quoted(words[1]) + ", expected a whole number from 1");
+        fail("@dimensions is " + detail::quoted(words[1]) + ", expected a whole number from 1");
     } else if (what == "classlabel") {
       file_.labels = truth(words[1]);
       file_.classes.assign(words.begin() + 2, words.end());
@@ -83,7 +83,7 @@ class Reader {
 
   bool truth(std::string_view word) const {
     const std::string value = lower(word);
-    if (value != "true" && value != "false") fail("got " + quoted(word) + ", expected true or false");
+    if (value != "true" && value != "false") fail("got " + detail::quoted(word) + ", expected true or false");
     return value == "true";
   }
 
@@ -123,17 +123,17 @@ class Reader {
   void check_label(const std::string& label) const {
     double value = 0;
     if (file_.targets) {
-      if (!parse(label, value)) fail("target " + quoted(label) + " is no number");
+      if (!parse(label, value)) fail("target " + detail::quoted(label) + " is no number");
     } else if (std::find(file_.classes.begin(), file_.classes.end(), label) == file_.classes.end()) {
-      fail("label " + quoted(label) + " is none of those that @classLabel lists");
+      fail("label " + detail::quoted(label) + " is none of those that @classLabel lists");
     }
   }
 
   float number(std::string_view text) const {
     if (text == "?") return std::numeric_limits<float>::quiet_NaN();
     double value = 0;  // numbers too small for a float are zeros, not errors
-    if (!parse(text, value)) fail("value " + quoted(text) + " is no number");
-    if (std::isinf(static_cast<float>(value))) fail("value " + quoted(text) + " is too large");
+    if (!parse(text, value)) fail("value " + detail::quoted(text) + " is no number");
+    if (std::isinf(static_cast<float>(value))) fail("value " + detail::quoted(text) + " is too large");
     return static_cast<float>(value);
   }
 
@@ -146,6 +146,6 @@ class Reader {
 
 }  // namespace
 
-TimeSeriesFile read_ts(const std::string& path) { return Reader(path).read(); }
+TimeSeriesFile read_ts(const std::string& path) { return TimeSeriesReader(path).read(); }
 
 }  // namespace unroll

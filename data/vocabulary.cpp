@@ -13,7 +13,7 @@ namespace unroll {
 
 namespace {
 
-constexpr std::string_view escaped = "\\\t\n\r", letters = "\\tnr";
+constexpr std::string_view escaped = "\\\t\n\r", escape_letters = "\\tnr";
 
 std::string escape(std::string_view token) {
   std::string text;
@@ -22,16 +22,16 @@ std::string escape(std::string_view token) {
     if (at == escaped.npos) {
       text += c;
     } else {
-      text += '\\', text += letters[at];
+      text += '\\', text += escape_letters[at];
     }
   }
   return text;
 }
 
 /// Reads the file line by line; every error says which.
-class Reader {
+class VocabularyReader {
  public:
-  explicit Reader(const std::string& path) : path_(path), bytes_(read_bytes(path)), rest_(bytes_) {
+  explicit VocabularyReader(const std::string& path) : path_(path), bytes_(read_bytes(path)), rest_(bytes_) {
     if (bytes_.empty()) throw DataError(path_ + ": the file is empty");
     decode_utf8(bytes_, path_);
   }
@@ -64,8 +64,8 @@ class Reader {
         token += text[i];
         continue;
       }
-      const auto at = ++i < text.size() ? letters.find(text[i]) : letters.npos;
-      if (at == letters.npos)
+      const auto at = ++i < text.size() ? escape_letters.find(text[i]) : escape_letters.npos;
+      if (at == escape_letters.npos)
         fail("token " + detail::quoted(text) + " has an escape other than \\\\, \\t, \\n and \\r");
       token += escaped[at];
     }
@@ -185,7 +185,7 @@ void Vocabulary::save(const std::string& path) const {
 }
 
 Vocabulary Vocabulary::load(const std::string& path) {
-  Reader in(path);
+  VocabularyReader in(path);
   std::string_view line;
   in.next(line);
   const auto words = detail::cut(line, ' ');

@@ -39,7 +39,7 @@ struct Options {
   std::vector<std::string> ways = {"back-propagation", "evolution-strategy", "particle-swarm"};
   Index hidden = 4, strings = 64, gradients = 4000, evaluations = 100000, seed = 1;
   double keep = 5, good = 0.02;
-  int threads = TrainingOptions().threads;
+  int threads = 0;
 };
 
 /// A learning rate that is constant for half of the way, then falls.
@@ -147,7 +147,7 @@ int main(int argc, char** argv) {
   add_number(app, "--evaluations", o.evaluations, 1, 1000000000, "losses of each of the others, at most");
   add_number(app, "--good", o.good, 0, 1, "share of wrong strings at which training ends (with --data it does not)");
   add_number(app, "--seed", o.seed, 0, Index{1} << 62, "of everything that is random");
-  add_number(app, "--threads", o.threads, 1, 1024, "for the losses of a generation");
+  add_threads(app, o.threads, "for the losses of a generation");
   auto* save = app.add_option("--save", o.save, "file for the trained networks (safetensors)");
   app.add_option("--load", o.load, "networks of --save, judged as they are")->excludes(save);
   app.add_option("--metrics", o.metrics, "file for the figures: JSON lines, or a table (.csv)");

@@ -107,5 +107,6 @@ Attended<T> AttentionPool<T>::run(const Sequence<T>& x) const {
   template class AttentionPool<T>;
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

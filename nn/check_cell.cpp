@@ -11,7 +11,7 @@
 namespace unroll {
 namespace {
 
-std::string text(double x) {
+std::string element_text(double x) {
   char buffer[32];
   std::snprintf(buffer, sizeof(buffer), "%.6g", x);
   return buffer;
@@ -60,7 +60,8 @@ void expect_equal(const std::string& what, const Numbers& a, const Numbers& b, d
     if (std::isnan(d)) break;
   }
   if (worst <= tolerance * scale) return;
-  throw CellFault{what + " (" + text(a[at]) + " and " + text(b[at]) + ", number " + std::to_string(at) + ")" + hint};
+  throw CellFault{what + " (" + element_text(a[at]) + " and " + element_text(b[at]) + ", number " + std::to_string(at) +
+                  ")" + hint};
 }
 
 void expect_passes(const GradcheckReport& report) {
@@ -81,8 +82,8 @@ void expect_passes(const GradcheckReport& report) {
   std::string where;
   for (const Index i : worst->worst_position) where += (where.empty() ? "[" : ",") + std::to_string(i);
   if (!where.empty()) where += "]";
-  std::string why = "d/d " + worst->name + where + " is " + text(worst->analytic) + " by backward, " +
-                    text(worst->numeric) + " by differences (" + to_string(worst->verdict) + ")";
+  std::string why = "d/d " + worst->name + where + " is " + element_text(worst->analytic) + " by backward, " +
+                    element_text(worst->numeric) + " by differences (" + to_string(worst->verdict) + ")";
   if (worst->analytic == 0)
     why += ": nothing flows back there, as through stop_gradient or a value copied out of the tape";
   if (wrong > 1) why += "; " + std::to_string(wrong) + " tensors are wrong";

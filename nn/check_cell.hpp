@@ -368,7 +368,7 @@ class CellExaminer {
         const auto n = static_cast<Index>(said.size());
         const auto logits = output(layer(embed(fed, Shape{n, 1})));
         const double loss =
-            softmax_cross_entropy(logits, std::span<const Index>(said), {.reduction = unroll::Reduction::sum}).item();
+            softmax_cross_entropy(logits, std::span<const Index>(said), {.reduction = Reduction::sum}).item();
         expect_equal("log P of a hypothesis of the beam, and of the same symbols read at once", {h.log_prob}, {-loss},
                      options_.tolerance * 10, ": is the state all that the cell remembers?");
       }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -16,8 +15,6 @@ namespace {
 using detail::Chain;
 using detail::Node;
 
-constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
-
 // start, end and transitions in double with -inf where a rule forbids, as Chain::over wants them.
 template <class T>
 void fill_scores(const Crf<T>& crf, double* to) {
@@ -25,7 +22,7 @@ void fill_scores(const Crf<T>& crf, double* to) {
   const auto fill = [&](const Parameter<T>& p, const std::vector<std::uint8_t>& allowed) {
     const auto values = p.values();
     for (std::size_t i = 0; i < values.size(); ++i)
-      *to++ = allowed.empty() || allowed[i] ? static_cast<double>(values[i]) : minus_infinity;
+      *to++ = allowed.empty() || allowed[i] ? static_cast<double>(values[i]) : detail::log_zero;
   };
   fill(crf.start_transitions, rules.start);
   fill(crf.end_transitions, rules.end);
@@ -74,7 +71,7 @@ bool run_forward(const Chain& chain, const Steps<T>& steps, Index k, double* alp
     on_step(t, detail::normalise(a, tags));
     before = a;
   }
-  return !before || detail::log_sum_exp(before, chain.end, tags) != minus_infinity;
+  return !before || detail::log_sum_exp(before, chain.end, tags) != detail::log_zero;
 }
 
 // The marginals of the k-th longest sequence from its last step to its first: `on_step(t, marginals)` for each.
@@ -121,7 +118,7 @@ double forward_one(const Likelihood<T>& m, Index k, double* scratch) {
     loss += top - (in + static_cast<double>(m.steps.at(k, t)[gold(t)]));
   });
   m.possible[k] = possible;
-  if (!possible) return -minus_infinity;
+  if (!possible) return -detail::log_zero;
   const double* last = m.alphas + m.steps.row(k, length - 1) * tags;
   return loss + (detail::log_sum_exp(last, m.chain.end, tags) - m.chain.end[gold(length - 1)]);
 }
@@ -283,7 +280,7 @@ CrfPaths Crf<T>::viterbi(const Sequence<T>& emissions) const {
     }
     for (Index i = 0; i < k; ++i) best[count(i)] += chain.end[i];
     const auto top = std::max_element(best.begin(), best.end());
-    if (*top == minus_infinity) throw_value(b, "no path of length " + std::to_string(length) + " is allowed");
+    if (*top == detail::log_zero) throw_value(b, "no path of length " + std::to_string(length) + " is allowed");
     paths.scores[count(b)] = *top;
     std::vector<Index>& path = paths.tags[count(b)];
     path.resize(count(length));

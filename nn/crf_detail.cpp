@@ -2,21 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace unroll::detail {
 namespace {
 
-constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 // Terms lost to underflow are below 1e-307 each, and do not count beside a sum of this.
 constexpr double smallest_safe_sum = 1e-200;
 
 // log sum_i exp(before_i + A_ij), term by term.
 double exact_column(const Chain& chain, const double* before, Index j) {
   const Index k = chain.tags;
-  double top = minus_infinity;
+  double top = log_zero;
   for (Index i = 0; i < k; ++i) top = std::max(top, before[i] + chain.transitions[i * k + j]);
-  if (top == minus_infinity) return top;
+  if (top == log_zero) return top;
   double sum = 0;
   for (Index i = 0; i < k; ++i) sum += std::exp(before[i] + chain.transitions[i * k + j] - top);
   return top + std::log(sum);
@@ -40,7 +38,7 @@ Chain Chain::over(double* memory, Index tags) {
   double* shift = transitions + k * k;
   double* weights = shift + k;
   double* weights_to = weights + k * k;
-  std::fill_n(shift, k, minus_infinity);
+  std::fill_n(shift, k, log_zero);
   for (Index i = 0; i < k; ++i)
     for (Index j = 0; j < k; ++j) {
       const double a = transitions[i * k + j];
@@ -49,7 +47,7 @@ Chain Chain::over(double* memory, Index tags) {
   for (Index i = 0; i < k; ++i)
     for (Index j = 0; j < k; ++j)
       weights_to[j * k + i] = weights[i * k + j] =
-          shift[j] == minus_infinity ? 0 : std::exp(transitions[i * k + j] - shift[j]);
+          shift[j] == log_zero ? 0 : std::exp(transitions[i * k + j] - shift[j]);
   return {k, memory, memory + k, transitions, shift, weights, weights_to};
 }
 
@@ -61,17 +59,17 @@ void chain_forward(const Chain& chain, const double* before, double* after, doub
 
 double normalise(double* a, Index tags) {
   const double top = *std::max_element(a, a + tags);
-  if (top != minus_infinity)
+  if (top != log_zero)
     for (Index i = 0; i < tags; ++i) a[i] -= top;
   return top;
 }
 
 double log_sum_exp(const double* a, const double* b, Index tags) {
-  double top = minus_infinity;
+  double top = log_zero;
   for (Index i = 0; i < tags; ++i) top = std::max(top, a[i] + b[i]);
   double sum = 0;
-  for (Index i = 0; i < tags; ++i) sum += a[i] + b[i] == minus_infinity ? 0 : std::exp(a[i] + b[i] - top);
-  return sum == 0 ? minus_infinity : top + std::log(sum);
+  for (Index i = 0; i < tags; ++i) sum += a[i] + b[i] == log_zero ? 0 : std::exp(a[i] + b[i] - top);
+  return sum == 0 ? log_zero : top + std::log(sum);
 }
 
 void chain_backward(const Chain& chain, const double* before, const double* g, double* marginals, double* pairs,
@@ -95,7 +93,7 @@ void chain_backward(const Chain& chain, const double* before, const double* g, d
   for (Index j = 0; j < k; ++j) {
     if (g[j] == 0 || !(sums[j] < smallest_safe_sum)) continue;
     const double total = exact_column(chain, before, j);
-    if (total == minus_infinity) continue;
+    if (total == log_zero) continue;
     for (Index i = 0; i < k; ++i) {
       const double p = g[j] * std::exp(before[i] + chain.transitions[i * k + j] - total);
       marginals[i] += p;
@@ -106,7 +104,7 @@ void chain_backward(const Chain& chain, const double* before, const double* g, d
 
 void chain_best(const Chain& chain, const double* before, double* best, std::int32_t* from) {
   const Index k = chain.tags;
-  std::fill_n(best, k, minus_infinity);
+  std::fill_n(best, k, log_zero);
   std::fill_n(from, k, 0);
   for (Index i = 0; i < k; ++i) {
     const double* a = chain.transitions + i * k;

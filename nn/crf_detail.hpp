@@ -3,10 +3,14 @@
 /// Sums and maxima over the paths of a chain, in double and in log space.
 
 #include <cstdint>
+#include <limits>
 
 #include "unroll/core/shape.hpp"
 
 namespace unroll::detail {
+
+/// The score of what is forbidden.
+inline constexpr double log_zero = -std::numeric_limits<double>::infinity();
 
 /// The scores of a chain over K tags, -inf where something is forbidden, and what makes summing over paths cheap: of
 /// each column of the transitions its maximum, and the exponentials of the rest.

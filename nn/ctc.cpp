@@ -19,7 +19,7 @@ constexpr double smallest_safe_sum = 1e-200;
 
 // One sequence: a chain of S = 2 L + 1 states, blanks with the labels between them. State s can be reached from s, from
 // s-1, and from s-2 where that passes over a blank between different labels.
-struct Chain {
+struct LabelChain {
   const Index* target;  // (L)
   Index labels;         // L
   Index steps;
@@ -43,7 +43,7 @@ struct Inflow {
   Index count;
   double top = 0, sum = 0;
 
-  Inflow(const Chain& chain, const double* a, const double* u, Index s) : count(1 + (s >= 1) + chain.skips(s)) {
+  Inflow(const LabelChain& chain, const double* a, const double* u, Index s) : count(1 + (s >= 1) + chain.skips(s)) {
     for (Index i = 0; i < count; ++i) sum += from[i] = u[s - i];
     if (!(sum < smallest_safe_sum)) return;
     top = *std::max_element(a + s - count + 1, a + s + 1);
@@ -56,7 +56,8 @@ struct Inflow {
 
 // The forward recursion: -log p of one sequence. `scratch` (3 S): exponentials, and two steps when none are kept.
 template <class T>
-double forward(Chain& chain, const CtcRows<T>& rows, Index k, const double* log_sums, Index blank, double* scratch) {
+double forward(LabelChain& chain, const CtcRows<T>& rows, Index k, const double* log_sums, Index blank,
+               double* scratch) {
   const Index states = chain.states();
   if (chain.steps == 0) return chain.labels == 0 ? 0 : -minus_infinity;
   const auto alphas = [&](Index t) {
@@ -92,7 +93,7 @@ double forward(Chain& chain, const CtcRows<T>& rows, Index k, const double* log_
 
 // The posterior of the states from the last step to the first: `on_step(t, low, high, g)`. `scratch` (3 S).
 template <class F>
-void posterior(const Chain& chain, double* scratch, F&& on_step) {
+void posterior(const LabelChain& chain, double* scratch, F&& on_step) {
   const Index states = chain.states();
   double *g = scratch, *next = g + states, *u = next + states;
   const double* last = chain.alphas + (chain.steps - 1) * states;
@@ -118,7 +119,7 @@ template <class T>
 struct Loss {
   CtcRows<T> rows;
   Node<T>*x, *y;
-  Chain* chains;     // (B), from long to short
+  LabelChain* chains;  // (B), from long to short
   double* log_sums;  // (N)
   Index blank, most_states;
   bool each;
@@ -133,7 +134,7 @@ void backward(const Loss<T>& m) {
   auto* scratch = m.x->tape->template allocate<double>(3 * m.most_states + classes);
   double* labels = scratch + 3 * m.most_states;
   for (Index k = 0; k < m.rows.layout->batch; ++k) {
-    const Chain& chain = m.chains[k];
+    const LabelChain& chain = m.chains[k];
     const double scale = static_cast<double>(m.each ? dy[m.rows.layout->order[k]] : dy[0]) * chain.factor;
     if (chain.steps == 0) continue;
     if (!std::isfinite(chain.loss)) {
@@ -158,12 +159,13 @@ void backward(const Loss<T>& m) {
 
 // The targets on the tape, checked.
 template <class T>
-Chain* copy_targets(Tape<T>& tape, const CtcRows<T>& rows, std::span<const std::vector<Index>> targets, Index blank) {
+LabelChain* copy_targets(Tape<T>& tape, const CtcRows<T>& rows, std::span<const std::vector<Index>> targets,
+                         Index blank) {
   const SequenceLayout& layout = *rows.layout;
   if (static_cast<Index>(targets.size()) != layout.batch)
     throw ShapeError("[ctc_loss] " + std::to_string(targets.size()) + " targets for a batch of " +
                      std::to_string(layout.batch));
-  Chain* chains = tape.template allocate<Chain>(layout.batch);
+  LabelChain* chains = tape.template allocate<LabelChain>(layout.batch);
   for (Index k = 0; k < layout.batch; ++k) {
     const auto b = static_cast<std::size_t>(layout.order[k]);
     const auto labels = static_cast<Index>(targets[b].size());
@@ -212,7 +214,7 @@ Variable<T> ctc_loss(const Sequence<T>& logits, std::span<const std::vector<Inde
   std::vector<double> scratch(static_cast<std::size_t>(3 * m.most_states));
   double total = 0;
   for (Index k = 0; k < layout.batch; ++k) {
-    Chain& chain = m.chains[k];
+    LabelChain& chain = m.chains[k];
     if (m.y->requires_grad) chain.alphas = tape.template allocate<double>(chain.steps * chain.states());
     chain.loss = forward(chain, m.rows, k, m.log_sums, m.blank, scratch.data());
     chain.factor = inverse;

@@ -195,5 +195,6 @@ std::vector<std::vector<CtcHypothesis>> ctc_decode_beam(const Sequence<T>& logit
   template std::vector<std::vector<CtcHypothesis>> ctc_decode_beam(const Sequence<T>&, const CtcBeamOptions&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

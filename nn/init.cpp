@@ -134,5 +134,6 @@ void identity(Parameter<T>& p, double scale) {
   template void identity(Parameter<T>&, double);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll::init

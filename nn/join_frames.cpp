@@ -93,5 +93,6 @@ Sequence<T> expand_frames(const Sequence<T>& x, Index k, const Sequence<T>& fram
   template Sequence<T> expand_frames(const Sequence<T>&, Index, const Sequence<T>&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

@@ -60,5 +60,6 @@ Sequence<T> append_to_steps(const Sequence<T>& x, const Variable<T>& v) {
   template Sequence<T> append_to_steps(const Sequence<T>&, const Variable<T>&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

@@ -228,5 +228,6 @@ Variable<T> softmax_cross_entropy(const Sequence<T>& logits, std::span<const std
                                              const CrossEntropyOptions<T>&, LossPer);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

@@ -8,12 +8,12 @@ namespace unroll {
 namespace {
 
 // What the rules look at in a tag.
-struct Tag {
+struct RuleTag {
   char letter;
   std::string_view type;
 };
 
-Tag parse(const std::string& name, Index number, TagScheme scheme) {
+RuleTag parse(const std::string& name, Index number, TagScheme scheme) {
   const std::string_view letters = scheme == TagScheme::bioes ? "BIES" : "BI";
   const std::string_view text = name;
   if (text == "O") return {'O', {}};
@@ -25,16 +25,16 @@ Tag parse(const std::string& name, Index number, TagScheme scheme) {
                    std::string(letters) + " with a type behind it, such as B-LOC");
 }
 
-bool may_start(Tag to, TagScheme scheme) {
+bool may_start(RuleTag to, TagScheme scheme) {
   if (scheme == TagScheme::iob1) return to.letter != 'B';
   return to.letter != 'I' && to.letter != 'E';
 }
 
-bool may_end(Tag from, TagScheme scheme) {
+bool may_end(RuleTag from, TagScheme scheme) {
   return scheme != TagScheme::bioes || (from.letter != 'B' && from.letter != 'I');
 }
 
-bool may_follow(Tag from, Tag to, TagScheme scheme) {
+bool may_follow(RuleTag from, RuleTag to, TagScheme scheme) {
   const bool same_segment_type = from.letter != 'O' && to.letter != 'O' && from.type == to.type;
   switch (scheme) {
     case TagScheme::iob1:
@@ -78,7 +78,7 @@ std::string TagRules::violation(std::span<const Index> path) const {
 TagRules tag_rules(const std::vector<std::string>& names, TagScheme scheme) {
   TagRules rules(static_cast<Index>(names.size()));
   rules.names = names;
-  std::vector<Tag> tags;
+  std::vector<RuleTag> tags;
   for (const std::string& name : names) tags.push_back(parse(name, static_cast<Index>(tags.size()), scheme));
   for (std::size_t i = 0; i < tags.size(); ++i) {
     rules.start[i] = may_start(tags[i], scheme);

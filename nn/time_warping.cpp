@@ -12,7 +12,7 @@
 namespace unroll {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double out_of_reach = std::numeric_limits<double>::infinity();
 
 Index steps_of(std::size_t numbers, Index features) {
   if (features < 1 || static_cast<Index>(numbers) % features != 0)
@@ -26,7 +26,7 @@ Index band_for(Index n, Index m, const WarpingOptions& options) {
   return options.band < 0 ? std::max(n, m) : std::max(options.band, std::abs(n - m));
 }
 
-double squared_distance(const float* a, const float* b, Index n) {
+double step_distance(const float* a, const float* b, Index n) {
   float sum = 0;
   for (Index i = 0; i < n; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
   return static_cast<double>(sum);
@@ -37,28 +37,28 @@ double squared_distance(const float* a, const float* b, Index n) {
 double warping_distance(std::span<const float> x, std::span<const float> y, Index features,
                         const WarpingOptions& options, double bound) {
   const Index n = steps_of(x.size(), features), m = steps_of(y.size(), features);
-  if (n == 0 || m == 0) return n == m && bound > 0 ? 0 : infinity;
+  if (n == 0 || m == 0) return n == m && bound > 0 ? 0 : out_of_reach;
   const Index w = band_for(n, m, options);
   const double limit = bound * bound;
   // Two rows of D, each with an infinite number in front.
-  std::vector<double> before(static_cast<std::size_t>(m + 1), infinity), now = before;
+  std::vector<double> before(static_cast<std::size_t>(m + 1), out_of_reach), now = before;
   before[0] = 0;
   for (Index i = 0; i < n; ++i) {
     const Index first = std::max<Index>(0, i - w), last = std::min(m - 1, i + w);
-    now[static_cast<std::size_t>(first)] = infinity;
-    double least = infinity;
+    now[static_cast<std::size_t>(first)] = out_of_reach;
+    double least = out_of_reach;
     for (Index j = first; j <= last; ++j) {
       const auto at = static_cast<std::size_t>(j);
-      const double d = squared_distance(x.data() + i * features, y.data() + j * features, features) +
+      const double d = step_distance(x.data() + i * features, y.data() + j * features, features) +
                        std::min({before[at], before[at + 1], now[at]});
       now[at + 1] = d;
       least = std::min(least, d);
     }
-    if (last + 2 <= m) now[static_cast<std::size_t>(last + 2)] = infinity;  // the next row reads one further
-    if (!(least < limit)) return infinity;
+    if (last + 2 <= m) now[static_cast<std::size_t>(last + 2)] = out_of_reach;  // the next row reads one further
+    if (!(least < limit)) return out_of_reach;
     std::swap(before, now);
   }
-  return before.back() < limit ? std::sqrt(before.back()) : infinity;
+  return before.back() < limit ? std::sqrt(before.back()) : out_of_reach;
 }
 
 WarpingEnvelope::WarpingEnvelope(std::span<const float> y, Index features, Index steps, Index band) {
@@ -120,7 +120,7 @@ Neighbour NearestSeries::search(std::span<const float> x, Index& compared) const
     order.push_back({static_cast<Index>(k), bound});
   }
   std::ranges::stable_sort(order, {}, &Neighbour::distance);
-  Neighbour best{order.front().example, infinity};
+  Neighbour best{order.front().example, out_of_reach};
   for (const Neighbour& next : order) {
     if (next.distance > best.distance) break;
     ++compared;

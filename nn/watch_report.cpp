@@ -11,7 +11,7 @@
 namespace unroll {
 namespace {
 
-std::string text(const char* format, ...) {
+std::string formatted(const char* format, ...) {
   char line[512];
   std::va_list arguments;
   va_start(arguments, format);
@@ -22,8 +22,8 @@ std::string text(const char* format, ...) {
 
 std::string bytes_text(std::size_t bytes) {
   const auto n = static_cast<double>(bytes);
-  if (bytes < 10'000) return text("%zu B", bytes);
-  return bytes < 10'000'000 ? text("%.1f kB", n / 1e3) : text("%.1f MB", n / 1e6);
+  if (bytes < 10'000) return formatted("%zu B", bytes);
+  return bytes < 10'000'000 ? formatted("%.1f kB", n / 1e3) : formatted("%.1f MB", n / 1e6);
 }
 
 std::string padded(const std::string& s, std::size_t width) {
@@ -64,10 +64,10 @@ std::string Profile::table() const {
   const double time = std::max(sum.forward + sum.backward, 1e-12);
   const auto line = [&](const OpProfile& row) {
     out += padded(row.op, width) +
-           text("  %9lld %9lld %11s %11.3f  %9lld %11s %11.3f  %4.0f %%\n", static_cast<long long>(row.calls),
-                static_cast<long long>(row.nodes), bytes_text(row.bytes).c_str(), 1e3 * row.forward,
-                static_cast<long long>(row.backward_calls), bytes_text(row.backward_bytes).c_str(), 1e3 * row.backward,
-                100 * (row.forward + row.backward) / time);
+           formatted("  %9lld %9lld %11s %11.3f  %9lld %11s %11.3f  %4.0f %%\n", static_cast<long long>(row.calls),
+                     static_cast<long long>(row.nodes), bytes_text(row.bytes).c_str(), 1e3 * row.forward,
+                     static_cast<long long>(row.backward_calls), bytes_text(row.backward_bytes).c_str(),
+                     1e3 * row.backward, 100 * (row.forward + row.backward) / time);
   };
   for (const OpProfile& row : ops) line(row);
   line(sum);
@@ -86,7 +86,7 @@ std::string layer_table(const std::vector<LayerSummary>& rows) {
   std::string out = padded("layer", name) + "  " + padded("output", output) + "  parameters       bytes\n";
   const auto line = [&](const LayerSummary& row) {
     out += padded(row.name.empty() ? "(itself)" : row.name, name) + "  " + padded(row.output, output) +
-           text("  %10lld %11s\n", static_cast<long long>(row.count), bytes_text(row.bytes).c_str());
+           formatted("  %10lld %11s\n", static_cast<long long>(row.count), bytes_text(row.bytes).c_str());
   };
   for (const LayerSummary& row : rows) line(row);
   line(sum);

@@ -30,7 +30,7 @@ struct CrossEntropy {
 };
 
 template <class T>
-const CrossEntropyKernels<T>& kernels() {
+const CrossEntropyKernels<T>& active_cross_entropy_kernels() {
   return UNROLL_PICK_ISA(cross_entropy_kernels<T>());
 }
 
@@ -46,7 +46,7 @@ void backward(CrossEntropy<T>& m) {
     for (Index r = 0; r < x.rows; ++r)
       m.inverse_sum[r] = m.ignored(r) || m.total[r] == 0 ? T(0) : m.inverse_sum[r] * m.total[r] * slope(r);
     const Adjoint<T> a = m.x->touch();
-    kernels<T>().backward(x, m.max, m.inverse_sum, a.data, a.row_stride, a.fresh);
+    active_cross_entropy_kernels<T>().backward(x, m.max, m.inverse_sum, a.data, a.row_stride, a.fresh);
     for (Index r = 0; r < x.rows; ++r) {
       if (m.ignored(r)) continue;
       T* dx = a.data + r * a.row_stride;
@@ -76,11 +76,14 @@ void backward(CrossEntropy<T>& m) {
 template <class T>
 double forward(CrossEntropy<T>& m, T* y, T* scratch, double& counted) {
   const Rows<const T> x = m.logits();
-  kernels<T>().statistics(x, m.target, m.max, m.log_sum, m.inverse_sum);
+  active_cross_entropy_kernels<T>().statistics(x, m.target, m.max, m.log_sum, m.inverse_sum);
   T *total = scratch, *weighted = scratch + x.rows, *all = scratch + 2 * x.rows,
     *all_weighted = scratch + 3 * x.rows;
-  if (m.q) kernels<T>().target_sums(x, m.max, m.q->value, m.q->row_stride, m.class_weights, total, weighted);
-  if (m.spread != 0) kernels<T>().target_sums(x, m.max, nullptr, 0, m.class_weights, all, all_weighted);
+  if (m.q)
+    active_cross_entropy_kernels<T>().target_sums(x, m.max, m.q->value, m.q->row_stride, m.class_weights, total,
+                                                  weighted);
+  if (m.spread != 0)
+    active_cross_entropy_kernels<T>().target_sums(x, m.max, nullptr, 0, m.class_weights, all, all_weighted);
   double sum = 0;
   counted = 0;
   for (Index r = 0; r < x.rows; ++r) {
@@ -215,5 +218,6 @@ Variable<T> softmax_cross_entropy(Variable<T> logits, Variable<T> targets,
   template Variable<T> softmax_cross_entropy(Variable<T>, Variable<T>, const CrossEntropyOptions<T>&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

@@ -56,5 +56,6 @@ Variable<T> dropout(const Variable<T>& x, double p) {
   template Variable<T> dropout(const Variable<T>&, double, bool);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

@@ -14,7 +14,7 @@ UNROLL_FOR_EACH_ISA(template <class T> const ElementwiseKernels<T>& elementwise_
 
 namespace {
 
-const char* const names[] = {
+const char* const elementwise_names[] = {
 #define UNROLL_NAME(Name, name, operands) name,
     UNROLL_ELEMENTWISE(UNROLL_NAME)
 #undef UNROLL_NAME
@@ -33,7 +33,7 @@ template <class T>
 Variable<T> run(Elementwise op, const Variable<T>* const* inputs, int input_count, const T* numbers, int number_count) {
   static constexpr T none[1] = {};  // a functor of no bytes still has an address
   Variable<T> y;
-  map_on_tape(names[static_cast<int>(op)], kernels_of<T>(op), numbers ? numbers : none,
+  map_on_tape(elementwise_names[static_cast<int>(op)], kernels_of<T>(op), numbers ? numbers : none,
               static_cast<std::size_t>(number_count) * sizeof(T), inputs, input_count, &y, 1);
   return y;
 }

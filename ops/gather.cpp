@@ -10,21 +10,21 @@ namespace {
 
 using detail::Node;
 
-std::string text(Index n) { return std::to_string(n); }
+using std::to_string;
 
 void check_range(const char* op, const Indices& ids, Index n, const char* what) {
   for (Index i = 0; i < ids.size(); ++i)
     if (ids[i] < 0 || ids[i] >= n)
-      throw ValueError(std::string("[") + op + "] index " + text(i) + " is " + text(ids[i]) +
-                       "; expected one of " + text(n) + " " + what + ", 0 to " + text(n - 1));
+      throw ValueError(std::string("[") + op + "] index " + to_string(i) + " is " + to_string(ids[i]) +
+                       "; expected one of " + to_string(n) + " " + what + ", 0 to " + to_string(n - 1));
 }
 
 // `leading`, or (N) when none is given, with `cols` behind it.
 Shape result_shape(const char* op, const Indices& ids, const Shape& leading, Index cols) {
   if (leading.rank() == 0) return Shape{ids.size(), cols};
   if (leading.size() != ids.size())
-    throw ShapeError(std::string("[") + op + "] " + text(ids.size()) + " indices for leading dimensions " +
-                     leading.str() + ", which take " + text(leading.size()));
+    throw ShapeError(std::string("[") + op + "] " + to_string(ids.size()) + " indices for leading dimensions " +
+                     leading.str() + ", which take " + to_string(leading.size()));
   if (leading.rank() == Shape::max_rank)
     throw ShapeError(std::string("[") + op + "] leading dimensions " + leading.str() +
                      " leave no room for another; expected at most three");
@@ -75,7 +75,7 @@ Variable<T> gather_rows(const Variable<T>& v, const Indices& ids, const GatherOp
 template <class T>
 Variable<T> one_hot(const Indices& ids, Index classes, const Shape& leading) {
   detail::open_tape<T>("one_hot");
-  if (classes < 0) throw ValueError("[one_hot] " + text(classes) + " classes; expected at least 0");
+  if (classes < 0) throw ValueError("[one_hot] " + to_string(classes) + " classes; expected at least 0");
   check_range("one_hot", ids, classes, "classes");
   const Shape shape = result_shape("one_hot", ids, leading, classes);
   Variable<T> y = full(shape, T(0));
@@ -92,8 +92,8 @@ Variable<T> take_along_last(const Variable<T>& v, const Indices& ids) {
     throw ShapeError("[take_along_last] input is a scalar; expected at least one dimension");
   const Index rows = x->rows();
   if (ids.size() != rows)
-    throw ShapeError("[take_along_last] " + text(ids.size()) + " indices for input " + x->shape.str() +
-                     ", which has " + text(rows) + " rows");
+    throw ShapeError("[take_along_last] " + to_string(ids.size()) + " indices for input " + x->shape.str() +
+                     ", which has " + to_string(rows) + " rows");
   check_range("take_along_last", ids, x->cols(), "columns");
   Node<T>* y = tape.new_node(x->shape.without(-1), x->requires_grad);
   for (Index r = 0; r < rows; ++r) y->value[r] = x->value[r * x->row_stride + ids[r]];

@@ -11,7 +11,7 @@ namespace {
 using detail::Adjoint;
 using detail::Node;
 
-std::string text(Index n) { return std::to_string(n); }
+using std::to_string;
 
 template <class T>
 void copy_rows(T* to, Index to_stride, const T* from, Index from_stride, Index rows, Index cols) {
@@ -92,9 +92,10 @@ Index first_stride(const Node<T>& x) {
 int checked_axis(const char* op, const Shape& shape, int axis) {
   const int a = axis < 0 ? axis + shape.rank() : axis;
   if (a < 0 || a >= shape.rank())
-    throw ShapeError(std::string("[") + op + "] axis " + text(axis) + " of an input " + shape.str() + "; expected " +
+    throw ShapeError(std::string("[") + op + "] axis " + to_string(axis) + " of an input " + shape.str() +
+                     "; expected " +
                      (shape.rank() == 0 ? std::string("an input with at least one axis")
-                                        : text(-shape.rank()) + " to " + text(shape.rank() - 1)));
+                                        : to_string(-shape.rank()) + " to " + to_string(shape.rank() - 1)));
   return a;
 }
 
@@ -193,8 +194,9 @@ Variable<T> concat_as(const char* op, std::span<const Variable<T>> list, int axi
   for (const Variable<T>& v : list) {
     const Shape& s = v.use(op)->shape;
     if (s.rank() != first.rank() || !(s.with(axis, 0) == first.with(axis, 0)))
-      throw ShapeError(std::string("[") + op + "] tensor " + text(&v - list.data()) + " is " + s.str() +
-                       ", tensor 0 is " + first.str() + "; expected all dimensions but axis " + text(axis) + " equal");
+      throw ShapeError(std::string("[") + op + "] tensor " + to_string(&v - list.data()) + " is " + s.str() +
+                       ", tensor 0 is " + first.str() + "; expected all dimensions but axis " + to_string(axis) +
+                       " equal");
     total += s[axis];
   }
   if (list.size() == 1) return list[0];
@@ -272,8 +274,8 @@ template <class T>
 Variable<T> reshape(const Variable<T>& v, const Shape& shape) {
   Node<T>* x = v.use("reshape");
   if (shape.size() != x->shape.size())
-    throw ShapeError("[reshape] input " + x->shape.str() + " has " + text(x->shape.size()) + " elements, shape " +
-                     shape.str() + " takes " + text(shape.size()));
+    throw ShapeError("[reshape] input " + x->shape.str() + " has " + to_string(x->shape.size()) + " elements, shape " +
+                     shape.str() + " takes " + to_string(shape.size()));
   const bool same_rows = shape.cols() == x->cols() && shape.rows() == x->rows();
   if (!same_rows) x = contiguous_node(v, "reshape");
   Tape<T>& tape = *current_tape<T>;
@@ -289,12 +291,12 @@ Variable<T> reshape(const Variable<T>& x, std::initializer_list<Index> dims) {
   std::string wanted;
   for (const Index d : dims) {
     if (!is_open(d)) known *= d;
-    wanted += (wanted.empty() ? "(" : ",") + text(d);
+    wanted += (wanted.empty() ? "(" : ",") + to_string(d);
   }
   if (std::ranges::count_if(dims, is_open) > 1 || known <= 0 || from.size() % known != 0 ||
       dims.size() > static_cast<std::size_t>(Shape::max_rank))
     throw ShapeError("[reshape] input " + from.str() + " as " + wanted +
-                     "); expected one -1 at most, and dimensions whose product divides " + text(from.size()));
+                     "); expected one -1 at most, and dimensions whose product divides " + to_string(from.size()));
   Index filled[Shape::max_rank] = {};
   std::ranges::transform(dims, filled, [&](Index d) { return is_open(d) ? from.size() / known : d; });
   return reshape(x, Shape(filled, static_cast<int>(dims.size())));
@@ -304,7 +306,7 @@ template <class T>
 Variable<T> transpose(const Variable<T>& v) {
   const Shape& shape = v.use("transpose")->shape;
   if (shape.rank() != 2)
-    throw ShapeError("[transpose] input " + shape.str() + " has " + text(shape.rank()) +
+    throw ShapeError("[transpose] input " + shape.str() + " has " + to_string(shape.rank()) +
                      " dimensions; expected 2, or the two axes to swap");
   return transpose(v, 0, 1);
 }
@@ -353,11 +355,11 @@ template <class T>
 Variable<T> at(const Variable<T>& v, Index t) {
   Node<T>* x = v.use("at");
   const Shape& shape = x->shape;
-  if (shape.rank() == 0) throw ShapeError("[at] index " + text(t) + " of a scalar; expected at least one axis");
+  if (shape.rank() == 0) throw ShapeError("[at] index " + to_string(t) + " of a scalar; expected at least one axis");
   const Index n = shape[0], i = t < 0 ? t + n : t;
   if (i < 0 || i >= n)
-    throw ValueError("[at] index " + text(t) + " of an input " + shape.str() + "; expected " + text(-n) + " to " +
-                     text(n - 1));
+    throw ValueError("[at] index " + to_string(t) + " of an input " + shape.str() + "; expected " + to_string(-n) +
+                     " to " + to_string(n - 1));
   Tape<T>& tape = *current_tape<T>;
   const Index step = shape.rank() == 1 ? 1 : first_stride(*x);
   const Shape rest = shape.without(0);
@@ -370,8 +372,8 @@ Variable<T> narrow(const Variable<T>& v, int axis, Index start, Index length) {
   axis = checked_axis("narrow", x->shape, axis);
   const Index n = x->shape[axis];
   if (start < 0 || length < 0 || start > n - length)
-    throw ValueError("[narrow] start " + text(start) + ", length " + text(length) + " on axis " + text(axis) +
-                     " of an input " + x->shape.str() + "; expected a range in 0 to " + text(n));
+    throw ValueError("[narrow] start " + to_string(start) + ", length " + to_string(length) + " on axis " +
+                     to_string(axis) + " of an input " + x->shape.str() + "; expected a range in 0 to " + to_string(n));
   return slice("narrow", v, axis, start, length, false);
 }
 
@@ -380,16 +382,17 @@ void split_into(const Variable<T>& v, std::span<const Index> sizes, int axis, st
   Node<T>* x = v.use("split");
   axis = checked_axis("split", x->shape, axis);
   if (pieces.size() != sizes.size())
-    throw ValueError("[split] " + text(static_cast<Index>(sizes.size())) + " sizes for " +
-                     text(static_cast<Index>(pieces.size())) + " pieces");
+    throw ValueError("[split] " + to_string(static_cast<Index>(sizes.size())) + " sizes for " +
+                     to_string(static_cast<Index>(pieces.size())) + " pieces");
   Index total = 0;
   for (const Index n : sizes) {
-    if (n < 0) throw ValueError("[split] size " + text(n) + " of an input " + x->shape.str() + "; expected at least 0");
+    if (n < 0)
+      throw ValueError("[split] size " + to_string(n) + " of an input " + x->shape.str() + "; expected at least 0");
     total += n;
   }
   if (total != x->shape[axis])
-    throw ShapeError("[split] sizes add up to " + text(total) + ", axis " + text(axis) + " of input " + x->shape.str() +
-                     " has " + text(x->shape[axis]));
+    throw ShapeError("[split] sizes add up to " + to_string(total) + ", axis " + to_string(axis) + " of input " +
+                     x->shape.str() + " has " + to_string(x->shape[axis]));
   const bool part = x->divisible() && sizes.size() > 1;
   Index start = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -412,8 +415,8 @@ void chunk_into(const Variable<T>& v, int axis, std::span<Variable<T>> pieces) {
   const auto n = static_cast<Index>(pieces.size());
   const Index dim = x->shape[axis];
   if (n < 1 || dim % n != 0)
-    throw ShapeError("[chunk] axis " + text(axis) + " of input " + x->shape.str() + " has " + text(dim) +
-                     ", which is no multiple of " + text(n) + " pieces");
+    throw ShapeError("[chunk] axis " + to_string(axis) + " of input " + x->shape.str() + " has " + to_string(dim) +
+                     ", which is no multiple of " + to_string(n) + " pieces");
   const Index size = dim / n;
   const bool part = x->divisible() && n > 1;
   if (axis > 0 && axis == x->shape.rank() - 1) {  // the gates of a cell, at every time step
@@ -426,7 +429,7 @@ void chunk_into(const Variable<T>& v, int axis, std::span<Variable<T>> pieces) {
 
 template <class T>
 std::vector<Variable<T>> chunk(const Variable<T>& x, int n, int axis) {
-  if (n < 1) throw ValueError("[chunk] " + text(n) + " pieces; expected at least 1");
+  if (n < 1) throw ValueError("[chunk] " + to_string(n) + " pieces; expected at least 1");
   std::vector<Variable<T>> pieces(static_cast<std::size_t>(n));
   chunk_into(x, axis, std::span<Variable<T>>(pieces));
   return pieces;
@@ -448,7 +451,7 @@ Variable<T> stack(std::span<const Variable<T>> list) {
   const Shape first = list[0].use("stack")->shape;
   for (const Variable<T>& v : list)
     if (!(v.use("stack")->shape == first))
-      throw ShapeError("[stack] tensor " + text(&v - list.data()) + " is " + v.shape().str() + ", tensor 0 is " +
+      throw ShapeError("[stack] tensor " + to_string(&v - list.data()) + " is " + v.shape().str() + ", tensor 0 is " +
                        first.str() + "; expected one shape");
   if (first.rank() == Shape::max_rank)
     throw ShapeError("[stack] tensors " + first.str() + " have four dimensions; expected at most three");

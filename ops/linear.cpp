@@ -320,5 +320,6 @@ Variable<T> matmul(Variable<T> a_in, Variable<T> b_in, MatmulOptions options) {
   template Variable<T> matmul(Variable<T>, Variable<T>, MatmulOptions);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

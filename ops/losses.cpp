@@ -10,7 +10,7 @@ namespace detail {
 namespace {
 
 template <class T>
-const ElementLossKernels<T>& kernels() {
+const ElementLossKernels<T>& active_element_loss_kernels() {
   return UNROLL_PICK_ISA(element_loss_kernels<T>());
 }
 
@@ -98,7 +98,7 @@ Variable<T> run(const char* op, ElementLoss loss, const Variable<T>& vx, const V
   m.y = tape.new_node(none ? x->shape : Shape{}, requires_grad);
   if (none) c.out = m.y->value;
   const int which = static_cast<int>(loss);
-  const double sum = kernels<T>().forward[which](c);
+  const double sum = active_element_loss_kernels<T>().forward[which](c);
   if (c.bad) throw_probability(op, *x);
   double value = inverse == 0 ? 0 : sum * inverse, scale = inverse;
   if (root) {
@@ -107,7 +107,7 @@ Variable<T> run(const char* op, ElementLoss loss, const Variable<T>& vx, const V
   }
   if (!none) m.y->value[0] = static_cast<T>(value);
   m.scale = static_cast<T>(scale);
-  m.run = kernels<T>().backward[which];
+  m.run = active_element_loss_kernels<T>().backward[which];
   if (m.y->requires_grad) tape.record([&m] { backward(m); });
   return tape.handle(m.y);
 }
@@ -168,5 +168,6 @@ Variable<T> binary_cross_entropy_with_logits(Variable<T> logits, Variable<T> tar
                                                         const BinaryCrossEntropyOptions<T>&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

@@ -13,18 +13,18 @@ namespace unroll {
 namespace detail {
 namespace {
 
-const char* const names[] = {"sum", "mean", "max", "min", "logsumexp"};
+const char* const reduce_names[] = {"sum", "mean", "max", "min", "logsumexp"};
 
 // Whether `a` takes the place of `b`, the best so far. The first NaN wins and stays.
 template <class T>
-bool beats(Reduction op, T a, T b) {
+bool beats(ReduceOp op, T a, T b) {
   if (b != b) return false;
-  return a != a || (op == Reduction::max ? a > b : a < b);
+  return a != a || (op == ReduceOp::max ? a > b : a < b);
 }
 
 // Position of the first of the best of `n` numbers, `step` apart.
 template <class T>
-Index first_best(Reduction op, const T* x, Index n, Index step) {
+Index first_best(ReduceOp op, const T* x, Index n, Index step) {
   Index best = 0;
   for (Index i = 1; i < n; ++i)
     if (beats(op, x[i * step], x[best * step])) best = i;
@@ -39,7 +39,7 @@ void check_not_empty(const char* name, const Shape& shape, const AxisWalk& walk)
 
 template <class T>
 struct Reduce {
-  Reduction op;
+  ReduceOp op;
   AxisWalk walk;
   Node<T>* x;
   Node<T>* y;
@@ -61,22 +61,22 @@ struct Reduce {
   void forward(const SoftmaxPanel<T>& p) const {
     const Kernels<T>& k = kernels<T>();
     switch (op) {
-      case Reduction::sum:
-      case Reduction::mean: {
-        const double n = op == Reduction::mean ? static_cast<double>(p.n) : 1.0;
+      case ReduceOp::sum:
+      case ReduceOp::mean: {
+        const double n = op == ReduceOp::mean ? static_cast<double>(p.n) : 1.0;
         if (p.rows) {
           *p.y = static_cast<T>(k.sum(p.x, p.n) / n);
         } else {
           k.column_sum_into(p.y, p.x, p.n, p.width, p.x_step, true);
-          if (op == Reduction::mean)
+          if (op == ReduceOp::mean)
             for (Index j = 0; j < p.width; ++j) p.y[j] /= static_cast<T>(n);
         }
         return;
       }
-      case Reduction::max:
-      case Reduction::min:
+      case ReduceOp::max:
+      case ReduceOp::min:
         if (p.rows) {
-          *p.y = op == Reduction::max ? k.max(p.x, p.n) : p.x[first_best(op, p.x, p.n, 1)];
+          *p.y = op == ReduceOp::max ? k.max(p.x, p.n) : p.x[first_best(op, p.x, p.n, 1)];
           return;
         }
         std::copy_n(p.x, p.width, p.y);
@@ -84,7 +84,7 @@ struct Reduce {
           for (Index j = 0; j < p.width; ++j)
             if (const T v = p.x[i * p.x_step + j]; beats(op, v, p.y[j])) p.y[j] = v;
         return;
-      case Reduction::logsumexp:
+      case ReduceOp::logsumexp:
         softmax_kernels<T>().logsumexp(p);
         return;
     }
@@ -93,9 +93,9 @@ struct Reduce {
   // Of max and min only where dx was set to zero before.
   void backward(const SoftmaxPanel<T>& p) const {
     switch (op) {
-      case Reduction::sum:
-      case Reduction::mean: {
-        const T factor = op == Reduction::mean ? T(1) / static_cast<T>(p.n) : T(1);
+      case ReduceOp::sum:
+      case ReduceOp::mean: {
+        const T factor = op == ReduceOp::mean ? T(1) / static_cast<T>(p.n) : T(1);
         for (Index i = 0; i < (p.rows ? 1 : p.n); ++i) {
           T* dx = p.dx + i * p.x_step;
           const Index count = p.rows ? p.n : p.width;
@@ -114,14 +114,14 @@ struct Reduce {
         }
         return;
       }
-      case Reduction::max:
-      case Reduction::min:
+      case ReduceOp::max:
+      case ReduceOp::min:
         for (Index j = 0; j < (p.rows ? 1 : p.width); ++j) {
           const Index step = p.rows ? 1 : p.x_step;
           p.dx[j + first_best(op, p.x + j, p.n, step) * step] += p.dy[j];
         }
         return;
-      case Reduction::logsumexp:
+      case ReduceOp::logsumexp:
         softmax_kernels<T>().logsumexp_backward(p);
         return;
     }
@@ -129,9 +129,9 @@ struct Reduce {
 };
 
 template <class T>
-Variable<T> reduce(Reduction op, const AxisWalk& walk, Node<T>* x, const Shape& shape) {
-  const bool extremum = op == Reduction::max || op == Reduction::min;
-  if (extremum) check_not_empty(names[static_cast<int>(op)], x->shape, walk);
+Variable<T> reduce(ReduceOp op, const AxisWalk& walk, Node<T>* x, const Shape& shape) {
+  const bool extremum = op == ReduceOp::max || op == ReduceOp::min;
+  if (extremum) check_not_empty(reduce_names[static_cast<int>(op)], x->shape, walk);
   Tape<T>& tape = *current_tape<T>;
   Node<T>* y = tape.new_node(shape, x->requires_grad);
   const Reduce<T> reduction{op, walk, x, y};
@@ -151,8 +151,8 @@ Variable<T> reduce(Reduction op, const AxisWalk& walk, Node<T>* x, const Shape& 
 }  // namespace
 
 template <class T>
-Variable<T> reduce_all(Reduction op, const Variable<T>& input) {
-  Node<T>* x = input.use(names[static_cast<int>(op)]);
+Variable<T> reduce_all(ReduceOp op, const Variable<T>& input) {
+  Node<T>* x = input.use(reduce_names[static_cast<int>(op)]);
   // Rows that are apart: row by row, then over the rows. Every row has as many elements, so that a mean is
   // one of means.
   if (!x->contiguous()) return reduce_all(op, reduce_along(op, input, -1, {}));
@@ -160,17 +160,17 @@ Variable<T> reduce_all(Reduction op, const Variable<T>& input) {
 }
 
 template <class T>
-Variable<T> reduce_along(Reduction op, const Variable<T>& input, int axis, ReduceOptions options) {
-  const char* name = names[static_cast<int>(op)];
+Variable<T> reduce_along(ReduceOp op, const Variable<T>& input, int axis, ReduceOptions options) {
+  const char* name = reduce_names[static_cast<int>(op)];
   Node<T>* x = input.use(name);
   axis = checked_axis(name, x->shape, axis);
   return reduce(op, walk_along(*x, axis), x,
                 options.keep_dims ? x->shape.with(axis, 1) : x->shape.without(axis));
 }
 
-#define UNROLL_INSTANTIATE(T)                                     \
-  template Variable<T> reduce_all(Reduction, const Variable<T>&); \
-  template Variable<T> reduce_along(Reduction, const Variable<T>&, int, ReduceOptions);
+#define UNROLL_INSTANTIATE(T)                                    \
+  template Variable<T> reduce_all(ReduceOp, const Variable<T>&); \
+  template Variable<T> reduce_along(ReduceOp, const Variable<T>&, int, ReduceOptions);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
 #undef UNROLL_INSTANTIATE
@@ -185,7 +185,7 @@ std::vector<Index> argmax_of(const Node<T>& x, const AxisWalk& walk) {
   best.reserve(static_cast<std::size_t>(walk.groups * walk.reduced()));
   for (Index g = 0; g < walk.groups; ++g)
     for (Index j = 0; j < walk.reduced(); ++j)
-      best.push_back(first_best(Reduction::max, x.value + walk.start(g, stride) + j, walk.n, step));
+      best.push_back(first_best(ReduceOp::max, x.value + walk.start(g, stride) + j, walk.n, step));
   return best;
 }
 
@@ -199,9 +199,9 @@ Index argmax(const Variable<T>& input) {
   detail::check_not_empty("argmax", x.shape, detail::walk_over_all(x));
   Index best = 0, best_row = 0;
   for (Index r = 0; r < x.rows(); ++r) {
-    const Index c = detail::first_best(detail::Reduction::max, x.value + r * x.row_stride, x.cols(), 1);
-    if (r > 0 && !detail::beats(detail::Reduction::max, x.value[r * x.row_stride + c],
-                                x.value[best_row * x.row_stride + best]))
+    const Index c = detail::first_best(detail::ReduceOp::max, x.value + r * x.row_stride, x.cols(), 1);
+    if (r > 0 &&
+        !detail::beats(detail::ReduceOp::max, x.value[r * x.row_stride + c], x.value[best_row * x.row_stride + best]))
       continue;
     best = c;
     best_row = r;

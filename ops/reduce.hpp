@@ -15,12 +15,12 @@ struct ReduceOptions {
 
 namespace detail {
 
-enum class Reduction { sum, mean, max, min, logsumexp };
+enum class ReduceOp { sum, mean, max, min, logsumexp };
 
 template <class T>
-Variable<T> reduce_all(Reduction op, const Variable<T>& x);
+Variable<T> reduce_all(ReduceOp op, const Variable<T>& x);
 template <class T>
-Variable<T> reduce_along(Reduction op, const Variable<T>& x, int axis, ReduceOptions options);
+Variable<T> reduce_along(ReduceOp op, const Variable<T>& x, int axis, ReduceOptions options);
 
 }  // namespace detail
 
@@ -32,21 +32,21 @@ Variable<T> reduce_along(Reduction op, const Variable<T>& x, int axis, ReduceOpt
 /// sum of 20,000,000 ones is 20,000,000.
 template <Tensor X>
 auto sum(const X& x) {
-  return detail::reduce_all<ScalarOf<X>>(detail::Reduction::sum, detail::operand(x));
+  return detail::reduce_all<ScalarOf<X>>(detail::ReduceOp::sum, detail::operand(x));
 }
 template <Tensor X>
 auto sum(const X& x, int axis, ReduceOptions options = {}) {
-  return detail::reduce_along<ScalarOf<X>>(detail::Reduction::sum, detail::operand(x), axis, options);
+  return detail::reduce_along<ScalarOf<X>>(detail::ReduceOp::sum, detail::operand(x), axis, options);
 }
 
 /// Sum divided by the number of elements; NaN of none.
 template <Tensor X>
 auto mean(const X& x) {
-  return detail::reduce_all<ScalarOf<X>>(detail::Reduction::mean, detail::operand(x));
+  return detail::reduce_all<ScalarOf<X>>(detail::ReduceOp::mean, detail::operand(x));
 }
 template <Tensor X>
 auto mean(const X& x, int axis, ReduceOptions options = {}) {
-  return detail::reduce_along<ScalarOf<X>>(detail::Reduction::mean, detail::operand(x), axis, options);
+  return detail::reduce_along<ScalarOf<X>>(detail::ReduceOp::mean, detail::operand(x), axis, options);
 }
 
 /// The largest element; NaN if one is NaN. The gradient goes to the first of several that are largest, in
@@ -55,31 +55,31 @@ auto mean(const X& x, int axis, ReduceOptions options = {}) {
 /// Throws ShapeError of no elements.
 template <Tensor X>
 auto max(const X& x) {
-  return detail::reduce_all<ScalarOf<X>>(detail::Reduction::max, detail::operand(x));
+  return detail::reduce_all<ScalarOf<X>>(detail::ReduceOp::max, detail::operand(x));
 }
 template <Tensor X>
 auto max(const X& x, int axis, ReduceOptions options = {}) {
-  return detail::reduce_along<ScalarOf<X>>(detail::Reduction::max, detail::operand(x), axis, options);
+  return detail::reduce_along<ScalarOf<X>>(detail::ReduceOp::max, detail::operand(x), axis, options);
 }
 
 /// The smallest element; otherwise as `max`.
 template <Tensor X>
 auto min(const X& x) {
-  return detail::reduce_all<ScalarOf<X>>(detail::Reduction::min, detail::operand(x));
+  return detail::reduce_all<ScalarOf<X>>(detail::ReduceOp::min, detail::operand(x));
 }
 template <Tensor X>
 auto min(const X& x, int axis, ReduceOptions options = {}) {
-  return detail::reduce_along<ScalarOf<X>>(detail::Reduction::min, detail::operand(x), axis, options);
+  return detail::reduce_along<ScalarOf<X>>(detail::ReduceOp::min, detail::operand(x), axis, options);
 }
 
 /// log sum_j exp(x_j), without overflow; -inf, with gradient 0, of no elements or of -inf only.
 template <Tensor X>
 auto logsumexp(const X& x) {
-  return detail::reduce_all<ScalarOf<X>>(detail::Reduction::logsumexp, detail::operand(x));
+  return detail::reduce_all<ScalarOf<X>>(detail::ReduceOp::logsumexp, detail::operand(x));
 }
 template <Tensor X>
 auto logsumexp(const X& x, int axis, ReduceOptions options = {}) {
-  return detail::reduce_along<ScalarOf<X>>(detail::Reduction::logsumexp, detail::operand(x), axis, options);
+  return detail::reduce_along<ScalarOf<X>>(detail::ReduceOp::logsumexp, detail::operand(x), axis, options);
 }
 
 /// Position, in row-major order, of the first of the largest elements; of the first NaN if there is one. A

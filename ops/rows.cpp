@@ -121,5 +121,6 @@ Variable<T> pool_rows(const Variable<T>& x_in, const Indices& segments, Index co
   template Variable<T> pool_rows(const Variable<T>&, const Indices&, Index, Pool);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

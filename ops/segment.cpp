@@ -219,5 +219,6 @@ Variable<T> segment_add(const Variable<T>& a_in, const Variable<T>& x_in, const 
   template Variable<T> segment_dot(const Variable<T>&, const Variable<T>&, const Segments&, double);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

@@ -8,8 +8,7 @@
 namespace unroll {
 namespace {
 
-template <class T>
-using Node = detail::Node<T>;
+using detail::Node;
 
 // One byte an element; row_stride 0: the same row again and again.
 struct MaskOnTape {
@@ -143,5 +142,6 @@ Variable<T> masked_fill(const Variable<T>& x, const Variable<T>& mask, std::type
   template Variable<T> masked_fill(const Variable<T>&, const Variable<T>&, std::type_identity_t<T>);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

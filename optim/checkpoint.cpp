@@ -121,10 +121,10 @@ bool fits(const detail::StateLeaf& leaf, const TensorView& t) {
 }
 
 // Copies arrays from a walk, by name.
-class Reader final : public StateVisitor {
+class CheckpointReader final : public StateVisitor {
  public:
   using Find = std::function<const TensorView*(const std::string& name)>;
-  Reader(std::string prefix, Find find, Differences& d)
+  CheckpointReader(std::string prefix, Find find, Differences& d)
       : prefix_(std::move(prefix)), find_(std::move(find)), differences_(d) {}
   void array(const std::string& name, std::span<float> values) override { read(name, values); }
   void array(const std::string& name, std::span<double> values) override { read(name, values); }
@@ -233,7 +233,7 @@ Metadata load_checkpoint(const std::string& path, const TrainingState& state) {
       known.push_back(name);
       return file.find(name);
     };
-    Reader reader(walk.name + ".", find, d);
+    CheckpointReader reader(walk.name + ".", find, d);
     walk.each(reader);
   }
   std::sort(known.begin(), known.end());
@@ -247,7 +247,7 @@ Metadata load_checkpoint(const std::string& path, const TrainingState& state) {
         return nullptr;
       };
       Differences ignored;
-      Reader reader(found.walks[i].name + ".", find, ignored);
+      CheckpointReader reader(found.walks[i].name + ".", find, ignored);
       found.walks[i].each(reader);
     }
     throw ValueError("[load_checkpoint] " + path + " does not fit: " + d.str());

@@ -24,7 +24,7 @@ double norm_of(const ParameterStorage<T>& p) {
   return std::sqrt(sum);
 }
 
-std::string number(double x) {
+std::string short_text(double x) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3g", x);
   return text;
@@ -40,7 +40,7 @@ GradientWatch<T>::GradientWatch(ParameterList<T> parameters, GradientWatchOption
       norms_(parameters_.size()) {
   if (options.dead_after < 1 || !(options.exploding > 1))
     throw ValueError("[GradientWatch] dead_after " + std::to_string(options.dead_after) + ", exploding " +
-                     number(options.exploding) + "; expected at least 1 step, and a factor above 1");
+                     short_text(options.exploding) + "; expected at least 1 step, and a factor above 1");
 }
 
 template <class T>
@@ -68,7 +68,7 @@ std::vector<GradientWarning> GradientWatch<T>::look() {
     if (norm == 0) continue;
     const bool exploding = usual > 0 && norm > options_.exploding * usual;
     tell(exploding, h.exploding, GradientTrouble::exploding,
-         "the gradient's norm is " + number(norm) + ", usually " + number(usual));
+         "the gradient's norm is " + short_text(norm) + ", usually " + short_text(usual));
     const double counted = std::log(exploding ? options_.exploding * usual : norm);
     ++h.seen;
     h.log_usual += (counted - h.log_usual) / static_cast<double>(std::min<Index>(h.seen, 10));

@@ -2,16 +2,25 @@
 
 #include <doctest/doctest.h>
 
+#ifdef __linux__
+#include <sched.h>
+#include <stdlib.h>
+#endif
+
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "temporary_folder.hpp"
 #include "unroll/core/gemm.hpp"
 #include "unroll/core/shards.hpp"
 #include "unroll/core/threads.hpp"
+#include "unroll/core/threads_detail.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/reduce.hpp"
@@ -47,11 +56,10 @@ std::vector<float> trained(Shards<float>& shards, int used, Index rows) {
 }  // namespace
 
 TEST_CASE("by default there are as many threads as cores; whoever says otherwise is heeded") {
-  const auto cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   if (const char* wanted = std::getenv("UNROLL_NUM_THREADS"); wanted && *wanted)
     CHECK(get_num_threads() == std::stoi(wanted));
   else
-    CHECK(get_num_threads() == cores);
+    CHECK(get_num_threads() == detail::default_threads());
   const int before = get_num_threads();
   CHECK(Shards<float>().count() == before);
   CHECK(set_num_threads(3) == before);
@@ -64,6 +72,78 @@ TEST_CASE("by default there are as many threads as cores; whoever says otherwise
   CHECK(set_num_threads(before) == 3);
   CHECK_THROWS_WITH_AS(set_num_threads(0), "[set_num_threads] 0 threads; expected 1 or more", ValueError);
   CHECK(get_num_threads() == before);
+}
+
+#ifdef __linux__
+TEST_CASE("cores are those that the thread may run on; the environment's number is heeded or refused when asked for") {
+  const char* before = std::getenv("UNROLL_NUM_THREADS");
+  const std::string kept = before ? before : "";
+  unsetenv("UNROLL_NUM_THREADS");
+  const int all = detail::default_threads();
+  CHECK(all >= 1);
+  CHECK(all <= static_cast<int>(std::thread::hardware_concurrency()));
+  std::thread([&] {
+    cpu_set_t allowed, one;
+    REQUIRE(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
+    std::size_t cpu = 0;
+    while (!CPU_ISSET(cpu, &allowed)) ++cpu;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+    CHECK(detail::default_threads() == 1);
+    setenv("UNROLL_NUM_THREADS", "7", 1);
+    CHECK(detail::default_threads() == 7);
+  }).join();
+  for (const char* bad : {"0", "1025", "-1", "2x", " 2", "two", "99999999999"}) {
+    setenv("UNROLL_NUM_THREADS", bad, 1);
+    const std::string expected =
+        "[UNROLL_NUM_THREADS] '" + std::string(bad) + "'; expected a whole number from 1 to 1024";
+    CHECK_THROWS_WITH_AS(detail::default_threads(), expected.c_str(), ValueError);
+    CHECK(Shards<float>(2).count() == 2);  // nobody asked
+  }
+  setenv("UNROLL_NUM_THREADS", "", 1);
+  CHECK(detail::default_threads() == all);
+  before ? setenv("UNROLL_NUM_THREADS", kept.c_str(), 1) : unsetenv("UNROLL_NUM_THREADS");
+}
+#endif
+
+TEST_CASE("a control group's quota counts as CPUs, rounded up; the least of the groups above") {
+  const TemporaryFolder folder;
+  const auto put = [&](const std::string& name, const char* text) {
+    std::filesystem::create_directories(std::filesystem::path(folder.file(name)).parent_path());
+    put_file(folder.file(name), text);
+  };
+  const auto cpus = [&](const char* groups) { return detail::quota_cpus(folder.file("."), groups); };
+  CHECK(cpus("") == 0);
+  CHECK(cpus("0::/\n") == 0);
+
+  put("a/cpu.max", "max 100000\n");
+  put("a/b/cpu.max", "250000 100000\n");
+  put("a/b/c/cpu.max", "400000 100000\n");
+  put("a/d/cpu.max", "1000 100000\n");
+  put("a/e/cpu.max", "nonsense\n");
+  CHECK(cpus("0::/a\n") == 0);
+  CHECK(cpus("0::/a/b\n") == 3);
+  CHECK(cpus("0::/a/b/c\n") == 3);
+  CHECK(cpus("0::/a/b/missing/x\n") == 3);
+  CHECK(cpus("0::/a/d\n") == 1);
+  CHECK(cpus("0::/a/e\n") == 0);
+  CHECK(cpus("0::/../../a/b\n") == 0);  // outside of what this process sees
+  CHECK(cpus("nonsense\n1:\n") == 0);
+
+  put("cpu/x/cpu.cfs_quota_us", "-1\n");
+  put("cpu/x/cpu.cfs_period_us", "100000\n");
+  put("cpu/x/y/cpu.cfs_quota_us", "200000\n");
+  put("cpu/x/y/cpu.cfs_period_us", "100000\n");
+  CHECK(cpus("3:cpuset:/x/y\n") == 0);
+  CHECK(cpus("4:cpu,cpuacct:/x\n") == 0);
+  CHECK(cpus("4:cpu,cpuacct:/x/y\n0::/a/b\n") == 2);
+  CHECK(cpus("4:cpuacct,cpu:/x/y\n0::/a/d\n") == 1);
+
+  put("cpu.max", "500000 100000\n");  // a container's own root
+  CHECK(cpus("0::/\n") == 5);
+  CHECK(cpus("0::/docker/0123\n") == 5);
+  CHECK(cpus("0::/a/b\n") == 3);
 }
 
 TEST_CASE("products stay on one thread in every shard, whatever the caller asked for outside") {

@@ -13,6 +13,8 @@
 #include <memory>
 #include <new>
 
+#include "unroll/core/threads.hpp"
+
 namespace unroll::examples {
 
 namespace {
@@ -63,6 +65,13 @@ int failed(const CLI::App& app, int status, std::string message) {
 
 }  // namespace
 
+void add_threads(CLI::App& app, int& threads, const char* help) {
+  app.add_option("--threads", threads, help)->check(between(1, 1024))->default_str("the cores there are, at most 4");
+  app.parse_complete_callback([&threads] {
+    if (threads == 0) threads = std::min(get_num_threads(), 4);
+  });
+}
+
 std::string text(const char* format, ...) {
   std::va_list arguments;
   va_start(arguments, format);
@@ -98,13 +107,11 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
   if (auto* help = app.get_help_ptr()) help->description("this text");
   try {
     app.parse(argc, argv);
+    body();
+    return 0;
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help
     return failed(app, 2, std::string(e.what()) + " (--help lists the options)");
-  }
-  try {
-    body();
-    return 0;
   } catch (const std::bad_alloc&) {
     return failed(app, 1, "out of memory: the model, the batch or the text is too large");
   } catch (const std::exception& e) {

@@ -37,6 +37,9 @@ CLI::Option* add_number(CLI::App& app, const char* name, T& value, std::type_ide
   return app.add_option(name, value, help)->check(between<T>(low, high))->capture_default_str();
 }
 
+/// Declares --threads, 1 .. 1024. Without it `threads` is set after parsing, to the cores there are, at most 4.
+void add_threads(CLI::App& app, int& threads, const char* help);
+
 /// printf's text as a string.
 [[gnu::format(printf, 1, 2)]] std::string text(const char* format, ...);
 /// printf's text as a line on stdout, at once.

@@ -5,12 +5,9 @@
 #include <cstring>
 
 #include "common/plot.hpp"
-#include "unroll/core/threads.hpp"
 #include "unroll/optim/schedule.hpp"
 
 namespace unroll::examples {
-
-TrainingOptions::TrainingOptions() : threads(std::min(get_num_threads(), 4)) {}
 
 void add_training_options(CLI::App& app, TrainingOptions& o, const char* plot, bool cells) {
   if (cells)
@@ -24,7 +21,7 @@ void add_training_options(CLI::App& app, TrainingOptions& o, const char* plot, b
   add_number(app, "--weight-decay", o.weight_decay, 0, 10, "of AdamW");
   add_number(app, "--clip", o.clip, 0, 1e9, "highest norm of the gradient");
   add_number(app, "--seed", o.seed, 0, Index{1} << 62, "of everything that is random");
-  add_number(app, "--threads", o.threads, 1, 1024, "of the training, each with its share of a batch");
+  add_threads(app, o.threads, "of the training, each with its share of a batch");
   auto* save = app.add_option("--save", o.save, "file for the best model (safetensors); beside it, <file>.run-...");
   app.add_flag("--resume", o.resume, "goes on with the training of --save that was ended or killed, to the same bits")
       ->needs(save);

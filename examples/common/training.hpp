@@ -28,10 +28,9 @@ struct TrainingOptions {
   std::string cell = "lstm", save, load, metrics, plot;
   Index epochs = 10, batch = 32, patience = 0, seed = 1;
   double lr = 3e-3, weight_decay = 0, clip = 1;
-  int threads;  ///< the cores there are, at most 4
+  int threads = 0;  ///< as add_threads
   bool resume = false;
 
-  TrainingOptions();
   /// Those that a training must be resumed with.
   void each(auto&& visit) {
     visit("cell", cell), visit("epochs", epochs), visit("batch", batch), visit("patience", patience);
