@@ -242,12 +242,49 @@ void product(bool transposed_a, bool transposed_b, Index m, Index n, Index k, T 
   }
 }
 
+// `rows` rows of W by x, their sums side by side.
+template <int rows, class T>
+void dot_rows(Index k, T alpha, const T* x, const T* w, Index ldw, T beta, T* y) {
+  constexpr int size = L<T>::size;
+  L<T> sum[rows];
+  each_of<rows>([&](int r) UNROLL_INLINE_LAMBDA { sum[r] = L<T>(0); });
+  Index p = 0;
+  for (; p + size <= k; p += size) {
+    const L<T> number = L<T>::load(x + p);
+    each_of<rows>([&](int r) UNROLL_INLINE_LAMBDA { sum[r] = mul_add(number, L<T>::load(w + r * ldw + p), sum[r]); });
+  }
+  if (p < k) {
+    const int left = static_cast<int>(k - p);
+    const L<T> number = L<T>::load(x + p, left);
+    each_of<rows>([&](int r) UNROLL_INLINE_LAMBDA {
+      sum[r] = mul_add(number, L<T>::load(w + r * ldw + p, left), sum[r]);
+    });
+  }
+  each_of<rows>([&](int r) UNROLL_INLINE_LAMBDA {
+    const T total = alpha * reduce_add(sum[r]);
+    y[r] = beta == T(0) ? total : total + beta * y[r];
+  });
+}
+
+template <class T>
+void row_times_transposed(Index k, Index n, T alpha, const T* x, const T* w, Index ldw, T beta, T* y) {
+  constexpr int rows = 8;
+  Index j = 0;
+  for (; j + rows <= n; j += rows) dot_rows<rows>(k, alpha, x, w + j * ldw, ldw, beta, y + j);
+  for (; j < n; ++j) dot_rows<1>(k, alpha, x, w + j * ldw, ldw, beta, y + j);
+}
+
 }  // namespace
 
 template <class T>
 const GemmKernels<T>& gemm_kernels() {
   static constexpr GemmKernels<T> table = {
-      .packed_size = packed_size<T>, .pack = pack<T>, .times_packed = times_packed<T>, .product = product<T>};
+      .packed_size = packed_size<T>,
+      .pack = pack<T>,
+      .times_packed = times_packed<T>,
+      .row_times_transposed = row_times_transposed<T>,
+      .product = product<T>,
+  };
   return table;
 }
 

@@ -20,6 +20,9 @@ struct GemmKernels {
   /// What a row of C becomes does not depend on the other rows, for m > 1: the same bits whatever m is.
   void (*times_packed)(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t lda,
                        const T* packed, T beta, const T* d, std::int64_t ldd, T* c, std::int64_t ldc);
+  /// y (n) = alpha x W^T + beta y for one row x (k) and W (n,k): every row of W is read from front to back.
+  void (*row_times_transposed)(std::int64_t k, std::int64_t n, T alpha, const T* x, const T* w, std::int64_t ldw,
+                               T beta, T* y);
   /// C = alpha op(A) op(B) + beta C, packing on the way; otherwise as `gemm` (core/gemm.hpp). For k > 0 and alpha != 0.
   void (*product)(bool transposed_a, bool transposed_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
                   const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc);
