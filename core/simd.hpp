@@ -108,7 +108,7 @@ struct Missing {
   template <class... Args>
   void operator()(const Args&...) const;
 };
-inline constexpr Missing any, all, select, min, max, fma, abs, copysign, log, log1p, sqrt, erf, sin, cos, pow;
+inline constexpr Missing any, all, select, fma, abs, copysign, log, log1p, sqrt, erf, sin, cos, pow;
 }  // namespace wide
 #endif
 
