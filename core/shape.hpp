@@ -31,7 +31,7 @@ class Shape {
 
   constexpr int rank() const { return rank_; }
   /// Dimension `axis`; negative counts from the end, so `shape[-1]` is the last. Throws ShapeError outside the rank.
-  Index operator[](int axis) const { return dims()[checked_axis(axis)]; }
+  UNROLL_PER_ISA Index operator[](int axis) const { return dims()[checked_axis(axis)]; }
   /// `axis` counted from the front, 0 .. rank-1. Throws ShapeError outside the rank.
   UNROLL_PER_ISA int checked_axis(int axis) const {
     const int a = axis < 0 ? axis + rank_ : axis;

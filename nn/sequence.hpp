@@ -31,7 +31,7 @@ struct Sequence {
   /// Other rows for the same steps. Throws ShapeError when their number differs.
   Sequence with(Variable<T> other) const;
   /// The layout; throws as any use of a Variable does when its scope is gone.
-  const SequenceLayout& checked() const {
+  UNROLL_PER_ISA const SequenceLayout& checked() const {
     rows.read("Sequence");
     return *layout;
   }
