@@ -115,7 +115,7 @@ UNROLL_INLINE Lane<T, Arch> exp_in_range(Lane<T, Arch> x) {
 #if UNROLL_HAS_XSIMD
 // The smaller and the larger of two in one instruction, and the second if one is NaN: x86's instructions give that one,
 // ARM's give NaN. xsimd's min and max are no help, whose versions disagree about the order.
-#define UNROLL_MIN_MAX(Register, minimum_of, maximum_of)                                                   \
+#define UNROLL_MIN_MAX(Register, minimum_of, maximum_of)                                  \
   UNROLL_INLINE Register min_or_second(Register a, Register b) { return minimum_of(a, b); } \
   UNROLL_INLINE Register max_or_second(Register a, Register b) { return maximum_of(a, b); }
 #if defined(__SSE2__)
@@ -191,8 +191,6 @@ UNROLL_INLINE Lane<T, Arch> expm1(Lane<T, Arch> x) {
 UNROLL_LANE_FUNCTION(log, log)
 /// log(1 + x), exact near 0.
 UNROLL_LANE_FUNCTION(log1p, log1p)
-/// Square root.
-UNROLL_LANE_FUNCTION(sqrt, sqrt)
 /// Absolute value.
 UNROLL_LANE_FUNCTION(abs, fabs)
 /// Sine of x in radians.
@@ -200,6 +198,16 @@ UNROLL_LANE_FUNCTION(sin, sin)
 /// Cosine of x in radians.
 UNROLL_LANE_FUNCTION(cos, cos)
 #undef UNROLL_LANE_FUNCTION
+
+/// Square root, rounded correctly.
+template <class T, class Arch>
+UNROLL_INLINE Lane<T, Arch> sqrt(Lane<T, Arch> x) {
+  if constexpr (Lane<T, Arch>::scalar) {
+    return detail::scalar_sqrt(x.raw);
+  } else {
+    return Lane<T, Arch>(detail::square_root(x.raw));
+  }
+}
 
 /// Error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 template <class T, class Arch>

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "unroll/core/dual.hpp"
+#include "unroll/core/random.hpp"
 #include "unroll/core/simd.hpp"
 
 using namespace unroll;
@@ -207,7 +208,8 @@ TEST_CASE_TEMPLATE("extremes saturate, NaN stays NaN", L, LANES) {
 
 // This file's own instruction set, and the narrower ones among the library's.
 #if UNROLL_HAS_XSIMD && defined(__AVX2__) && defined(__FMA__)
-#define ALL_LANES LANES, Lane<float, sse2_arch>, Lane<double, sse2_arch>, Lane<float, avx2_arch>, Lane<double, avx2_arch>
+#define ALL_LANES \
+  LANES, Lane<float, sse2_arch>, Lane<double, sse2_arch>, Lane<float, avx2_arch>, Lane<double, avx2_arch>
 #elif UNROLL_HAS_XSIMD && defined(__x86_64__)
 #define ALL_LANES LANES, Lane<float, sse2_arch>, Lane<double, sse2_arch>
 #else
@@ -235,7 +237,8 @@ template <class L, class F>
 
 template <class T>
 [[gnu::noinline]] void check_nan(const char* name, const std::vector<T>& numbers) {
-  for (std::size_t i = 0; i < numbers.size(); ++i) CHECK_MESSAGE(std::isnan(numbers[i]), std::string(name), " of NaN number ", i);
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    CHECK_MESSAGE(std::isnan(numbers[i]), std::string(name), " of NaN number ", i);
 }
 
 // Results below the smallest normal number may be zero; an operand below it may count as zero.
@@ -320,6 +323,20 @@ TEST_CASE_TEMPLATE("infinities, zeros, the largest and the smallest numbers", L,
   CHECK(gelu_tanh(L(-1e10))[0] == 0);
   if (std::is_same_v<T, double>) std::erase_if(x, [](T y) { return std::fpclassify(y) == FP_SUBNORMAL; });
   CHECK_LIKE(log(x), std::log(x))
+}
+
+TEST_CASE_TEMPLATE("division and square root are rounded correctly", L, ALL_LANES) {
+  using T = typename L::scalar_type;
+  Rng rng(5);
+  const auto number = [&] {
+    return std::ldexp(1 + rng.uniform<T>(), static_cast<int>(80 * rng.uniform<double>()) - 40);
+  };
+  int wrong = 0;
+  for (int i = 0; i < 4000; ++i) {
+    const T a = number(), b = number();
+    wrong += (L(a) / L(b))[0] != a / b || (L(a) / L(a))[0] != 1 || sqrt(L(a))[0] != std::sqrt(a);
+  }
+  CHECK(wrong == 0);
 }
 
 TEST_CASE_TEMPLATE("tanh is odd, never beyond 1 and rises; sigmoid rises", L, Lane<float>, Lane<double>) {
