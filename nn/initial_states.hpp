@@ -39,7 +39,7 @@ UNROLL_PER_ISA detail::StatesOf<Layer> initial_states(const Layer& layer, Index 
 }
 
 template <class Layer>
-class Reversed;
+class UNROLL_PER_ISA Reversed;
 
 namespace detail {
 
