@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "unroll/core/per_isa.hpp"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define UNROLL_ASAN 1
 #elif defined(__has_feature)
@@ -33,7 +35,7 @@ class Arena {
 
   /// `bytes` of memory aligned to `align` (a power of two, at most 64); its content is undefined. Never null, not
   /// even for zero bytes.
-  void* allocate(std::size_t bytes, std::size_t align = alignment) {
+  UNROLL_PER_ISA void* allocate(std::size_t bytes, std::size_t align = alignment) {
 #ifndef UNROLL_ASAN
     const auto at = (reinterpret_cast<std::uintptr_t>(next_) + (align - 1)) & ~(align - 1);
     const auto end = reinterpret_cast<std::uintptr_t>(end_);

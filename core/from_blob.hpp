@@ -22,7 +22,7 @@ namespace unroll {
 template <class T>
 Variable<T> from_blob(std::span<const T> values, const Shape& shape);
 template <class T>
-Variable<T> from_blob(const std::vector<T>& values, const Shape& shape) {
+UNROLL_PER_ISA Variable<T> from_blob(const std::vector<T>& values, const Shape& shape) {
   return from_blob(std::span<const T>(values), shape);
 }
 /// Memory that would be gone before it is read.

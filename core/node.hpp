@@ -141,7 +141,7 @@ struct Record {
 };
 
 template <class F>
-struct RecordOf : Record {
+struct UNROLL_PER_ISA RecordOf : Record {
   F run;
   explicit RecordOf(const F& f) : run(f) {}
   static void call(Record* r) { static_cast<RecordOf*>(r)->run(); }

@@ -77,9 +77,9 @@ class Parameter {
   Index size() const { return storage().shape.size(); }
 
   /// The elements, row-major.
-  std::span<const T> values() const { return {storage().value, static_cast<std::size_t>(size())}; }
+  UNROLL_PER_ISA std::span<const T> values() const { return {storage().value, static_cast<std::size_t>(size())}; }
   /// The elements, to be written.
-  std::span<T> mutable_values() {
+  UNROLL_PER_ISA std::span<T> mutable_values() {
     ++storage().version;
     return {storage().value, static_cast<std::size_t>(size())};
   }
@@ -97,7 +97,7 @@ class Parameter {
   bool frozen() const { return storage().frozen; }
 
   /// Another handle on the same tensor: used in two places, counted, saved and stepped once.
-  Parameter tie() const {
+  UNROLL_PER_ISA Parameter tie() const {
     Parameter p;
     p.storage_ = storage_;
     return p;

@@ -19,7 +19,7 @@ std::vector<double> parameters_to_vector(const ParameterList<T>& parameters);
 template <class T>
 void vector_to_parameters(std::span<const double> values, const ParameterList<T>& parameters);
 template <class T>
-void vector_to_parameters(const std::vector<double>& values, const ParameterList<T>& parameters) {
+UNROLL_PER_ISA void vector_to_parameters(const std::vector<double>& values, const ParameterList<T>& parameters) {
   vector_to_parameters(std::span<const double>(values), parameters);
 }
 

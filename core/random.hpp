@@ -48,7 +48,7 @@ class Rng {
 
   /// Uniform in [0,1): a multiple of 2^-53 (double) or 2^-24 (float). One draw.
   template <class T = double>
-  T uniform() noexcept {
+  UNROLL_PER_ISA T uniform() noexcept {
     static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>, "uniform: float or double");
     // The products are exact, so they come out the same whether or not a compiler fuses them with what
     // follows.
@@ -82,7 +82,7 @@ class Rng {
 
   /// Puts the elements of x in random order, each order equally likely.
   template <class T>
-  void shuffle(std::span<T> x) {
+  UNROLL_PER_ISA void shuffle(std::span<T> x) {
     for (Index i = static_cast<Index>(x.size()) - 1; i > 0; --i) {
       using std::swap;
       swap(x[static_cast<std::size_t>(i)], x[static_cast<std::size_t>(integer(i + 1))]);

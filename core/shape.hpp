@@ -7,6 +7,8 @@
 #include <initializer_list>
 #include <string>
 
+#include "unroll/core/per_isa.hpp"
+
 namespace unroll {
 
 /// A count of elements or an offset in elements.
@@ -31,9 +33,9 @@ class Shape {
 
   constexpr int rank() const { return rank_; }
   /// Dimension `axis`; negative counts from the end, so `shape[-1]` is the last. Throws ShapeError outside the rank.
-  Index operator[](int axis) const { return dims()[checked_axis(axis)]; }
+  UNROLL_PER_ISA Index operator[](int axis) const { return dims()[checked_axis(axis)]; }
   /// `axis` counted from the front, 0 .. rank-1. Throws ShapeError outside the rank.
-  int checked_axis(int axis) const {
+  UNROLL_PER_ISA int checked_axis(int axis) const {
     const int a = axis < 0 ? axis + rank_ : axis;
     if (a < 0 || a >= rank_) throw_axis(axis);
     return a;
@@ -45,7 +47,7 @@ class Shape {
   constexpr Index rows() const { return Index{dims_[0]} * dims_[1] * dims_[2]; }
 
   /// This shape with dimension `axis` replaced by `dim`. Throws as the constructor does.
-  Shape with(int axis, Index dim) const {
+  UNROLL_PER_ISA Shape with(int axis, Index dim) const {
     Shape s = *this;
     const int at = checked_axis(axis);
     s.dims_[max_rank - rank_ + at] = checked_dim(at, dim);
@@ -61,14 +63,14 @@ class Shape {
   /// `(T,B,F)` as in the messages: `(2,5)`, `(3)`, `()`.
   std::string str() const;
 
-  friend bool operator==(const Shape& a, const Shape& b) {
+  friend UNROLL_PER_ISA bool operator==(const Shape& a, const Shape& b) {
     return a.rank_ == b.rank_ && __builtin_memcmp(a.dims_, b.dims_, sizeof a.dims_) == 0;
   }
 
  private:
   [[noreturn]] void throw_axis(int axis) const;
   [[noreturn]] static void throw_dim(int axis, Index dim);
-  static std::int32_t checked_dim(int axis, Index dim) {
+  UNROLL_PER_ISA static std::int32_t checked_dim(int axis, Index dim) {
     if (dim < 0 || dim > max_dim) throw_dim(axis, dim);
     return static_cast<std::int32_t>(dim);
   }

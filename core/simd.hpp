@@ -108,7 +108,7 @@ struct Missing {
   template <class... Args>
   void operator()(const Args&...) const;
 };
-inline constexpr Missing any, all, select, min, max, fma, abs, copysign, log, log1p, sqrt, erf, sin, cos, pow;
+inline constexpr Missing any, all, select, fma, abs, copysign, log, log1p, sqrt, erf, sin, cos, pow;
 }  // namespace wide
 #endif
 
@@ -118,6 +118,21 @@ struct LaneRegister<T, scalar_arch> {
   using mask = bool;
   static constexpr int size = 1;
 };
+
+// a / b and the square root, rounded correctly. xsimd 8 estimates those of floats on ARM.
+template <class Raw>
+UNROLL_INLINE Raw quotient(const Raw& a, const Raw& b) {
+  return a / b;
+}
+template <class Raw>
+UNROLL_INLINE Raw square_root(const Raw& x) {
+  return wide::sqrt(x);
+}
+#if UNROLL_HAS_XSIMD && defined(__aarch64__)
+using FourFloats = LaneRegister<float, neon64_arch>::value;
+UNROLL_INLINE FourFloats quotient(const FourFloats& a, const FourFloats& b) { return vdivq_f32(a, b); }
+UNROLL_INLINE FourFloats square_root(const FourFloats& x) { return vsqrtq_f32(x); }
+#endif
 
 /// Loads and stores of the first `n` numbers of a register in one instruction, where the instruction set has one. A copy
 /// through memory, which the next load has to wait for, costs a chain of small operations 30 ns an operation.
@@ -263,7 +278,7 @@ struct Lane {
   friend UNROLL_INLINE Lane operator+(Lane a, Lane b) { return Lane(a.raw + b.raw); }
   friend UNROLL_INLINE Lane operator-(Lane a, Lane b) { return Lane(a.raw - b.raw); }
   friend UNROLL_INLINE Lane operator*(Lane a, Lane b) { return Lane(a.raw * b.raw); }
-  friend UNROLL_INLINE Lane operator/(Lane a, Lane b) { return Lane(a.raw / b.raw); }
+  friend UNROLL_INLINE Lane operator/(Lane a, Lane b) { return Lane(detail::quotient(a.raw, b.raw)); }
   friend UNROLL_INLINE Lane operator-(Lane a) { return Lane(-a.raw); }
   friend UNROLL_INLINE Lane operator+(Lane a) { return a; }
   UNROLL_INLINE Lane& operator+=(Lane b) { return *this = *this + b; }

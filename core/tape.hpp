@@ -86,7 +86,7 @@ namespace detail {
 
 /// What the current thread records on. Throws NoScopeError for `op` when no scope is open.
 template <class T>
-Tape<T>& open_tape(const char* op) {
+UNROLL_PER_ISA Tape<T>& open_tape(const char* op) {
   if (!current_tape<T>) throw_no_scope(op);
   return *current_tape<T>;
 }
@@ -153,7 +153,7 @@ class Tape : public detail::TapeBase {
 
   /// Memory for `n` objects until the innermost scope is rewound; not initialised.
   template <class U>
-  U* allocate(Index n) {
+  UNROLL_PER_ISA U* allocate(Index n) {
     const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(U);
     return static_cast<U*>(arena_.allocate(bytes, bytes < Arena::alignment ? 16 : Arena::alignment));
   }
@@ -172,7 +172,7 @@ class Tape : public detail::TapeBase {
   /// Puts `backward` on the tape, to be run in reverse order. Captures must be trivially copyable and destructible:
   /// they are never destroyed.
   template <class F>
-  void record(const F& backward) {
+  UNROLL_PER_ISA void record(const F& backward) {
     static_assert(std::is_trivially_copyable_v<F> && std::is_trivially_destructible_v<F>,
                   "a recorded operation may capture only trivially copyable things: nodes, pointers, numbers");
     if (!frame_.recording) return;
@@ -194,7 +194,7 @@ class Tape : public detail::TapeBase {
   Variable<T> handle_unwritten(Node* node) { return Variable<T>(node, serial_); }
   /// Takes an object that backward needs and that cannot simply be forgotten: destroyed when the Recording closes.
   template <class U>
-  U* keep(U object) {
+  UNROLL_PER_ISA U* keep(U object) {
     auto* kept = new (arena_.allocate(sizeof(U), std::max<std::size_t>(alignof(U), 16))) U(std::move(object));
     if constexpr (!std::is_trivially_destructible_v<U>) kept_objects_.emplace_back(kept, &destroy<U>);
     return kept;
@@ -229,7 +229,7 @@ class Tape : public detail::TapeBase {
   }
   ParameterStorage<T>* kept_gradient(const std::shared_ptr<ParameterStorage<T>>& parameter);
   template <class U>
-  static void destroy(void* object) {
+  UNROLL_PER_ISA static void destroy(void* object) {
     static_cast<U*>(object)->~U();
   }
   void open(bool recording, bool training);
@@ -267,7 +267,7 @@ class Tape : public detail::TapeBase {
 
 /// A Recording or an Evaluation: see there.
 template <class T, bool records>
-class Scope {
+class UNROLL_PER_ISA Scope {
  public:
   ~Scope() { tape_.close(); }
   Scope(const Scope&) = delete;

@@ -55,12 +55,12 @@ class Variable {
   std::vector<T> grad_to_vector() const;
   /// A copy of the elements as an `xt::xarray<T>` (include core/xt.hpp).
   template <class U = T, class Array = typename detail::ArrayOf<U>::type>
-  Array value() const {
+  UNROLL_PER_ISA Array value() const {
     return detail::ArrayOf<U>::template make<Array>(to_vector(), shape());
   }
   /// A copy of the adjoint as an `xt::xarray<T>` (include core/xt.hpp).
   template <class U = T, class Array = typename detail::ArrayOf<U>::type>
-  Array grad() const {
+  UNROLL_PER_ISA Array grad() const {
     return detail::ArrayOf<U>::template make<Array>(grad_to_vector(), shape());
   }
 
@@ -115,11 +115,11 @@ Variable<T> input(std::span<const T> values, const Shape& shape);
 template <class T>
 Variable<T> input(std::span<const T> values, const Shape& shape, RequiresGrad);
 template <class T>
-Variable<T> input(const std::vector<T>& values, const Shape& shape) {
+UNROLL_PER_ISA Variable<T> input(const std::vector<T>& values, const Shape& shape) {
   return input(std::span<const T>(values), shape);
 }
 template <class T>
-Variable<T> input(const std::vector<T>& values, const Shape& shape, RequiresGrad r) {
+UNROLL_PER_ISA Variable<T> input(const std::vector<T>& values, const Shape& shape, RequiresGrad r) {
   return input(std::span<const T>(values), shape, r);
 }
 

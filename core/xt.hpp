@@ -73,7 +73,7 @@ using XtView = xt::xarray_adaptor<xt::xbuffer_adaptor<T*, xt::no_ownership, Allo
                                   xt::layout_type::row_major, xt::dynamic_shape<std::size_t>>;
 
 template <class Array>
-typename Array::shape_type xt_shape(const Shape& shape) {
+UNROLL_PER_ISA typename Array::shape_type xt_shape(const Shape& shape) {
   typename Array::shape_type dims(static_cast<std::size_t>(shape.rank()));
   for (int i = 0; i < shape.rank(); ++i)
     dims[static_cast<std::size_t>(i)] = static_cast<std::size_t>(shape[i]);
@@ -81,7 +81,7 @@ typename Array::shape_type xt_shape(const Shape& shape) {
 }
 
 template <class E>
-Shape shape_of(const char* op, const E& expression) {
+UNROLL_PER_ISA Shape shape_of(const char* op, const E& expression) {
   if (expression.dimension() > static_cast<std::size_t>(Shape::max_rank))
     throw ShapeError(std::string("[") + op + "] expression has " + std::to_string(expression.dimension()) +
                      " dimensions; expected at most four");
@@ -92,7 +92,7 @@ Shape shape_of(const char* op, const E& expression) {
 }
 
 template <class Array, class T>
-Array to_array(std::span<const T> values, const Shape& shape) {
+UNROLL_PER_ISA Array to_array(std::span<const T> values, const Shape& shape) {
   Array a = Array::from_shape(xt_shape<Array>(shape));
   std::ranges::copy(values, a.data());
   return a;
@@ -103,7 +103,7 @@ template <class T>
 struct ArrayOf {
   using type = xt::xarray<T, xt::layout_type::row_major>;
   template <class Array>
-  static Array make(const std::vector<T>& values, const Shape& shape) {
+  UNROLL_PER_ISA static Array make(const std::vector<T>& values, const Shape& shape) {
     return to_array<Array>(std::span<const T>(values), shape);
   }
 };
@@ -114,14 +114,14 @@ struct ArrayOf {
 /// like an `xt::xarray<T>` that does not own its memory. For custom operations written in xtensor's syntax;
 /// it is good as long as the memory is. `const T` gives one that can only be read.
 template <class T, class Allocator = detail::XtAllocator<T>>
-detail::XtView<T, Allocator> xt_view(T* data, const Shape& shape) {
+UNROLL_PER_ISA detail::XtView<T, Allocator> xt_view(T* data, const Shape& shape) {
   using View = detail::XtView<T, Allocator>;
   return View(typename View::storage_type(data, static_cast<std::size_t>(shape.size())),
               detail::xt_shape<View>(shape));
 }
 /// The same over a span. Throws ShapeError when the number of elements is not that of the shape.
 template <class T, class Allocator = detail::XtAllocator<T>>
-detail::XtView<T, Allocator> xt_view(std::span<T> data, const Shape& shape) {
+UNROLL_PER_ISA detail::XtView<T, Allocator> xt_view(std::span<T> data, const Shape& shape) {
   if (static_cast<Index>(data.size()) != shape.size())
     throw ShapeError("[xt_view] " + std::to_string(data.size()) + " elements for shape " + shape.str() +
                      ", which takes " + std::to_string(shape.size()));
@@ -142,7 +142,7 @@ struct InputScalar {
 };
 
 template <class T, class Allocator, class E>
-Variable<T> input_expression(const E& expression, bool requires_grad) {
+UNROLL_PER_ISA Variable<T> input_expression(const E& expression, bool requires_grad) {
   Tape<T>& tape = open_tape<T>("input");
   const Shape shape = shape_of("input", expression);
   tape.begin_op("input");
@@ -164,14 +164,14 @@ Variable<T> input_expression(const E& expression, bool requires_grad) {
 /// `input<float>(x)` converts. Throws ShapeError for more than four dimensions, NoScopeError with no scope
 /// open.
 template <class T = void, class E, class Allocator = detail::XtAllocator<float>>
-auto input(const xt::xexpression<E>& expression) {
+UNROLL_PER_ISA auto input(const xt::xexpression<E>& expression) {
   using Scalar = typename detail::InputScalar<T, E>::type;
   using A = typename std::allocator_traits<Allocator>::template rebind_alloc<Scalar>;
   return detail::input_expression<Scalar, A>(expression.derived_cast(), false);
 }
 /// The same, and backward() computes its adjoint.
 template <class T = void, class E, class Allocator = detail::XtAllocator<float>>
-auto input(const xt::xexpression<E>& expression, RequiresGrad) {
+UNROLL_PER_ISA auto input(const xt::xexpression<E>& expression, RequiresGrad) {
   using Scalar = typename detail::InputScalar<T, E>::type;
   using A = typename std::allocator_traits<Allocator>::template rebind_alloc<Scalar>;
   return detail::input_expression<Scalar, A>(expression.derived_cast(), true);
@@ -179,18 +179,18 @@ auto input(const xt::xexpression<E>& expression, RequiresGrad) {
 
 /// A copy of a parameter's value as an `xt::xarray<T>`.
 template <class T, class Array = typename detail::ArrayOf<T>::type>
-Array value_of(const Parameter<T>& parameter) {
+UNROLL_PER_ISA Array value_of(const Parameter<T>& parameter) {
   return detail::to_array<Array>(parameter.values(), parameter.shape());
 }
 /// A copy of a parameter's gradient as an `xt::xarray<T>`; zeros when none was collected.
 template <class T, class Array = typename detail::ArrayOf<T>::type>
-Array grad_of(const Parameter<T>& parameter) {
+UNROLL_PER_ISA Array grad_of(const Parameter<T>& parameter) {
   return detail::to_array<Array>(parameter.grads(), parameter.shape());
 }
 /// parameter = expression. The expression may read the parameter's own memory. Throws ShapeError when the
 /// shape is another; elements convert as by `T(x)`.
 template <class T, class E, class Array = typename detail::ArrayOf<T>::type>
-void assign(Parameter<T>& parameter, const xt::xexpression<E>& expression) {
+UNROLL_PER_ISA void assign(Parameter<T>& parameter, const xt::xexpression<E>& expression) {
   const Shape shape = detail::shape_of("assign", expression.derived_cast());
   if (!(shape == parameter.shape()))
     throw ShapeError("[assign] expression " + shape.str() + " to a parameter " + parameter.shape().str() +

@@ -46,7 +46,7 @@ Batches ordered_batches(Index count, Index size);
 
 /// The elements of `list` that a batch names, copied: `pack_ids(tape, chosen(sentences, batch))`.
 template <class Element>
-std::vector<Element> chosen(const std::vector<Element>& list, std::span<const Index> batch) {
+UNROLL_PER_ISA std::vector<Element> chosen(const std::vector<Element>& list, std::span<const Index> batch) {
   std::vector<Element> items;
   items.reserve(batch.size());
   for (const Index i : batch) items.push_back(list[static_cast<std::size_t>(i)]);
@@ -55,7 +55,7 @@ std::vector<Element> chosen(const std::vector<Element>& list, std::span<const In
 
 /// The length of each list.
 template <class Element>
-std::vector<Index> lengths_of(const std::vector<std::vector<Element>>& lists) {
+UNROLL_PER_ISA std::vector<Index> lengths_of(const std::vector<std::vector<Element>>& lists) {
   std::vector<Index> lengths;
   lengths.reserve(lists.size());
   for (const auto& list : lists) lengths.push_back(static_cast<Index>(list.size()));
@@ -72,7 +72,7 @@ struct Padded {
 
   /// (T, B): 1 where there is an element, 0 where there is padding.
   template <class T = float>
-  std::vector<T> mask() const {
+  UNROLL_PER_ISA std::vector<T> mask() const {
     std::vector<T> ones(static_cast<std::size_t>(steps * batch));
     for (Index t = 0; t < steps; ++t)
       for (Index b = 0; b < batch; ++b)
@@ -86,7 +86,7 @@ struct Padded {
 /// double. Throws ShapeError when a list is no whole number of steps, ValueError when `features` is below 1.
 template <class T>
 Padded<T> pad_lists(std::span<const std::vector<T>> lists, std::type_identity_t<T> value = 0, Index features = 1);
-template <class T>
+template <class T> UNROLL_PER_ISA
 Padded<T> pad_lists(const std::vector<std::vector<T>>& lists, std::type_identity_t<T> value = 0, Index features = 1) {
   return pad_lists(std::span<const std::vector<T>>(lists), value, features);
 }

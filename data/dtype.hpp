@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "unroll/core/per_isa.hpp"
+
 namespace unroll {
 
 /// Element type of a tensor in a file, named as safetensors names it (`dtype_name`). The 4, 6 and 8 bit floats and C64
@@ -72,7 +74,7 @@ constexpr DType dtype_of() {
 /// narrower), integers as exactly their own type, BOOL as std::uint8_t. Nothing else: a model's weight that turns out
 /// to be an integer is a mistake.
 template <class T>
-bool readable_as(DType dtype) {
+UNROLL_PER_ISA bool readable_as(DType dtype) {
   if constexpr (std::is_floating_point_v<T>) {
     return is_float(dtype);
   } else {

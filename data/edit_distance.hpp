@@ -24,7 +24,7 @@ struct Edits {
 /// two sequences with size() and [] whose elements compare: vectors, strings, code points, spans. Time goes with the
 /// product of the lengths, memory with the guess's.
 template <class A, class B>
-Edits edits_between(const A& truth, const B& guess) {
+UNROLL_PER_ISA Edits edits_between(const A& truth, const B& guess) {
   std::vector<Edits> row(guess.size() + 1);  // from the truth so far to each beginning of the guess
   for (std::size_t j = 1; j < row.size(); ++j) row[j].insertions = static_cast<Index>(j);
   for (std::size_t i = 0; i < truth.size(); ++i) {
@@ -49,7 +49,7 @@ Edits edits_between(const A& truth, const B& guess) {
 
 /// The number of those changes.
 template <class A, class B>
-Index edit_distance(const A& truth, const B& guess) {
+UNROLL_PER_ISA Index edit_distance(const A& truth, const B& guess) {
   return edits_between(truth, guess).total();
 }
 
@@ -62,7 +62,7 @@ struct ErrorRate {
   Index wrong = 0;      ///< of those, not entirely right
 
   template <class A, class B>
-  void add(const A& truth, const B& guess) {
+  UNROLL_PER_ISA void add(const A& truth, const B& guess) {
     const Edits e = edits_between(truth, guess);
     edits.substitutions += e.substitutions, edits.insertions += e.insertions, edits.deletions += e.deletions;
     length += static_cast<Index>(truth.size());

@@ -16,9 +16,9 @@ double accuracy(std::span<const Index> truths, std::span<const Index> guesses, I
 
 /// exp(nats): of a mean cross-entropy in nats a token (which is what the losses give), the number of equally likely
 /// tokens that would be as hard to guess.
-inline double perplexity(double nats) { return std::exp(nats); }
+UNROLL_PER_ISA inline double perplexity(double nats) { return std::exp(nats); }
 /// nats / ln 2: the same in bits a token.
-inline double bits(double nats) { return nats / 0.693147180559945309417; }
+UNROLL_PER_ISA inline double bits(double nats) { return nats / 0.693147180559945309417; }
 
 /// A mean of numbers as they come, and their deviation, without keeping them (West, "Updating mean and variance
 /// estimates: an improved method", Communications of the ACM 22, 1979).

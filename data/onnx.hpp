@@ -31,7 +31,7 @@ std::vector<RecurrentTensors<T>> from_onnx(RecurrentKind kind, const OnnxRecurre
 template <class T>
 OnnxRecurrent<T> to_onnx(RecurrentKind kind, std::span<const RecurrentTensors<T>> directions);
 template <class T>
-OnnxRecurrent<T> to_onnx(RecurrentKind kind, const std::vector<RecurrentTensors<T>>& directions) {
+UNROLL_PER_ISA OnnxRecurrent<T> to_onnx(RecurrentKind kind, const std::vector<RecurrentTensors<T>>& directions) {
   return to_onnx<T>(kind, std::span<const RecurrentTensors<T>>(directions));
 }
 

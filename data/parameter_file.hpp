@@ -52,7 +52,7 @@ struct ParameterName {
 };
 
 template <class M>
-auto parameter_names(const M& module) {
+UNROLL_PER_ISA auto parameter_names(const M& module) {
   using T = scalar_of<M>;
   std::vector<ParameterName<T>> names;
   auto visit = [&]<class X>(const std::string& name, const X& x) {
@@ -78,7 +78,7 @@ void save_parameters(const std::string& path, const ParameterList<T>& parameters
 
 /// A copy of every parameter's value by name; tied ones once, under the first name.
 template <class M>
-StateDict<scalar_of<M>> state_dict(const M& module, NameMap names = nullptr) {
+UNROLL_PER_ISA StateDict<scalar_of<M>> state_dict(const M& module, NameMap names = nullptr) {
   return detail::copied_parameters(parameters_of<scalar_of<M>>(module), names);
 }
 
@@ -89,13 +89,13 @@ StateDict<scalar_of<M>> state_dict(const M& module, NameMap names = nullptr) {
 /// what did not. A tied parameter may be there under any of its names, or under several with equal values.
 /// Hyper-parameters are not in state dicts: build the module with those that it was trained with.
 template <class M, class T>
-LoadReport load_state_dict(M& module, const StateDict<T>& tensors, LoadOptions options = {}) {
+UNROLL_PER_ISA LoadReport load_state_dict(M& module, const StateDict<T>& tensors, LoadOptions options = {}) {
   return detail::load_views("[load_state_dict] ", detail::views_of(tensors), detail::parameter_names(module), options);
 }
 
 /// Writes a module's parameters as a safetensors file, whole or not at all: `write_safetensors`. Tied ones once.
 template <class M>
-void save_parameters(const std::string& path, const M& module, const SaveOptions& options = {}) {
+UNROLL_PER_ISA void save_parameters(const std::string& path, const M& module, const SaveOptions& options = {}) {
   detail::save_parameters(path, parameters_of<scalar_of<M>>(module), options);
 }
 
@@ -107,7 +107,7 @@ void save_parameters(const std::string& path, const M& module, const SaveOptions
 ///     load_parameters("lstm.safetensors", model.encoder, {.names = torch_name});  // written by PyTorch
 ///     auto report = load_parameters("old.safetensors", model, {.strict = false});
 template <class M>
-LoadReport load_parameters(const std::string& path, M& module, LoadOptions options = {}) {
+UNROLL_PER_ISA LoadReport load_parameters(const std::string& path, M& module, LoadOptions options = {}) {
   const SafetensorsFile file(path);
   return detail::load_views("[load_parameters] " + path + ": ", file.tensors(), detail::parameter_names(module),
                             options);

@@ -48,7 +48,7 @@ class PrefetchThread {
 /// that batch, after which there are no more. The destructor waits for the batch that is being made, and drops the
 /// others.
 template <class F>
-class Prefetch {
+class UNROLL_PER_ISA Prefetch {
  public:
   using Batch = std::decay_t<std::invoke_result_t<F&, Index>>;
 

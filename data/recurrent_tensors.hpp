@@ -33,7 +33,7 @@ void put_recurrent(StateDict<T>& tensors, const std::string& prefix, RecurrentTe
 
 namespace detail {
 
-inline Index gates_of(RecurrentKind kind) {
+UNROLL_PER_ISA inline Index gates_of(RecurrentKind kind) {
   return kind == RecurrentKind::lstm ? 4 : kind == RecurrentKind::gru ? 3 : 1;
 }
 /// Throws ShapeError, `what` in front, unless the tensors are as RecurrentTensors says.

@@ -76,7 +76,7 @@ class SafetensorsFile {
 
 /// All tensors of a file, as float or double. Throws FileError as SafetensorsFile does.
 template <class T>
-StateDict<T> read_safetensors(const std::string& path) {
+UNROLL_PER_ISA StateDict<T> read_safetensors(const std::string& path) {
   return SafetensorsFile(path).read_all<T>();
 }
 

@@ -36,7 +36,7 @@ Split split_items(Index count, Rng& rng, const SplitOptions& options = {});
 /// The same number for equal keys, from 0 in the order of first appearance. Keys are whatever has an order: texts,
 /// lists of words or of numbers that are not NaN, pairs of those.
 template <class Keys>
-std::vector<Index> group_equal(const Keys& keys) {
+UNROLL_PER_ISA std::vector<Index> group_equal(const Keys& keys) {
   std::map<std::decay_t<decltype(*std::begin(keys))>, Index> numbers;
   std::vector<Index> groups;
   for (const auto& key : keys)
@@ -49,7 +49,7 @@ std::vector<Index> group_equal(const Keys& keys) {
 ///     const Split split = split_distinct(sentences, rng, {.dev = 0.1, .test = 0.1});
 ///     auto train = chosen(sentences, split.train);           // data/batches.hpp
 template <class Keys>
-Split split_distinct(const Keys& keys, Rng& rng, SplitOptions options = {}) {
+UNROLL_PER_ISA Split split_distinct(const Keys& keys, Rng& rng, SplitOptions options = {}) {
   const std::vector<Index> groups = group_equal(keys);
   options.groups = groups;
   return split_items(static_cast<Index>(groups.size()), rng, options);

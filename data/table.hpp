@@ -45,7 +45,7 @@ struct CsvTable {
   const std::vector<double>& column(const std::string& name) const;
   /// (rows, columns) row-major: one series of as many features as there are columns, for `sequence`.
   template <class T = float>
-  std::vector<T> values() const {
+  UNROLL_PER_ISA std::vector<T> values() const {
     std::vector<T> all;
     all.reserve(lines.size() * columns.size());
     for (std::size_t r = 0; r < lines.size(); ++r)

@@ -107,7 +107,7 @@ class DotAttention {
 /// score(q, k) = q . W k  (Luong, Pham and Manning, 2015: "general"). Queries (Q, query_size), memory (N, memory_size);
 /// `key.weight` W (query_size, memory_size).
 template <class T = float>
-class GeneralAttention {
+class UNROLL_PER_ISA GeneralAttention {
  public:
   using scalar = T;
 

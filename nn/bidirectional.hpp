@@ -16,7 +16,7 @@ namespace unroll {
 /// Any layer from the last step of each sequence to its first: reverses its input within the lengths, runs, and
 /// reverses the outputs back. (Rnn can do so by itself, without the copies.)
 template <class Layer>
-class Reversed {
+class UNROLL_PER_ISA Reversed {
  public:
   using scalar = typename Layer::scalar;
   using state = detail::StatesOf<Layer>;
@@ -55,21 +55,21 @@ class Reversed {
 };
 
 /// How Bidirectional makes one of two outputs; a functor of (forward, backward) with `output_size(width)` will do.
-struct ConcatDirections {  ///< [forward; backward], twice as wide: PyTorch's
+struct UNROLL_PER_ISA ConcatDirections {  ///< [forward; backward], twice as wide: PyTorch's
   template <class T>
   Variable<T> operator()(const Variable<T>& f, const Variable<T>& b) const {
     return concat<T>({f, b}, -1);
   }
   static Index output_size(Index width) { return 2 * width; }
 };
-struct SumDirections {  ///< forward + backward
+struct UNROLL_PER_ISA SumDirections {  ///< forward + backward
   template <class T>
   Variable<T> operator()(const Variable<T>& f, const Variable<T>& b) const {
     return f + b;
   }
   static Index output_size(Index width) { return width; }
 };
-struct MeanDirections {  ///< (forward + backward) / 2
+struct UNROLL_PER_ISA MeanDirections {  ///< (forward + backward) / 2
   template <class T>
   Variable<T> operator()(const Variable<T>& f, const Variable<T>& b) const {
     return detail::mean_of_two(f, b);
@@ -85,7 +85,7 @@ inline constexpr bool knows_direction = std::is_constructible_v<Layer, Index, In
 
 /// States of both directions; the backward one's final state is that after the first step of each sequence.
 template <class State>
-struct BothStates {
+struct UNROLL_PER_ISA BothStates {
   State fwd, bwd;
   void each(auto&& visit) { visit("fwd", fwd), visit("bwd", bwd); }
 };
@@ -96,7 +96,7 @@ struct BothStates {
 /// `Merge` makes one output of the two: ConcatDirections (PyTorch's, twice as wide), SumDirections, MeanDirections, or
 /// a functor of the user's. Parameters: fwd.*, bwd.*.
 template <class Layer, class Merge = ConcatDirections>
-class Bidirectional {
+class UNROLL_PER_ISA Bidirectional {
  public:
   using scalar = typename Layer::scalar;
   using state = BothStates<detail::StatesOf<Layer>>;

@@ -69,7 +69,7 @@ struct ScalarOfState<std::vector<S>> : ScalarOfState<S> {};
 /// \tparam State a Variable, a struct of Variables with `each`, or a std::vector of one of these: what a layer's run()
 /// takes and ends in.
 template <class State>
-class Carry {
+class UNROLL_PER_ISA Carry {
  public:
   /// True before the first `assign` and after `clear`.
   bool empty() const { return empty_; }

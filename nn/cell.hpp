@@ -47,7 +47,7 @@ inline constexpr bool is_variable<Variable<T>> = true;
 
 /// Calls visit(name, variable) for each Variable of a state, those of states within states included.
 template <class State, class F>
-void visit_state(State& state, F&& visit, const char* name = "h") {
+UNROLL_PER_ISA void visit_state(State& state, F&& visit, const char* name = "h") {
   if constexpr (is_variable<std::remove_const_t<State>>) {
     visit(name, state);
   } else if constexpr (is_sequence<std::remove_const_t<State>>) {
@@ -60,7 +60,7 @@ void visit_state(State& state, F&& visit, const char* name = "h") {
 
 /// A state of f(variable) for each Variable of `state`.
 template <class State, class F>
-State map_state(State state, F&& f) {
+UNROLL_PER_ISA State map_state(State state, F&& f) {
   visit_state(state, [&](const char*, auto& v) { v = f(v); });
   return state;
 }
@@ -134,7 +134,7 @@ concept Cell = Module<C> && detail::HasStep<C> && detail::HasOutputSize<C> && de
 
 /// The state a cell starts from: its own `initial_state(batch)`, or zeros (batch, output_size()).
 template <class C>
-typename C::state initial_state(const C& cell, Index batch) {
+UNROLL_PER_ISA typename C::state initial_state(const C& cell, Index batch) {
   if constexpr (detail::HasInitialState<C>) {
     return cell.initial_state(batch);
   } else {
@@ -148,7 +148,7 @@ typename C::state initial_state(const C& cell, Index batch) {
 /// another start for every sequence, against overfitting to zeros. A cell whose state holds more than numbers that may
 /// be anything (masks) has its own `random_state(batch, rng, deviation)`.
 template <class C>
-typename C::state random_state(const C& cell, Index batch, Rng& rng, double deviation = 1) {
+UNROLL_PER_ISA typename C::state random_state(const C& cell, Index batch, Rng& rng, double deviation = 1) {
   using T = typename C::scalar;
   if constexpr (detail::HasRandomState<C>) {
     return cell.random_state(batch, rng, deviation);
@@ -164,7 +164,7 @@ typename C::state random_state(const C& cell, Index batch, Rng& rng, double devi
 
 /// What a cell in this state puts out: its own `output(state)`, or the state, or the state's first member.
 template <class C>
-Variable<typename C::scalar> output_of(const C& cell, const typename C::state& state) {
+UNROLL_PER_ISA Variable<typename C::scalar> output_of(const C& cell, const typename C::state& state) {
   if constexpr (detail::HasOutput<C>) {
     return cell.output(state);
   } else {
@@ -178,7 +178,7 @@ Variable<typename C::scalar> output_of(const C& cell, const typename C::state& s
 
 /// What a cell makes of its input before time comes in: its own `project(x)`, or x.
 template <class C>
-Variable<typename C::scalar> project(const C& cell, Variable<typename C::scalar> x) {
+UNROLL_PER_ISA Variable<typename C::scalar> project(const C& cell, Variable<typename C::scalar> x) {
   if constexpr (detail::HasProject<C>) {
     return cell.project(x);
   } else {

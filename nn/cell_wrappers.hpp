@@ -44,7 +44,7 @@ struct ZoneoutOptions {
 ///
 /// and elsewhere the expectation, s' = p * s + (1 - p) * step(x, s).
 template <class C>
-class Zoneout {
+class UNROLL_PER_ISA Zoneout {
  public:
   static_assert(detail::check_is_cell<C>());
   using scalar = typename C::scalar;
@@ -107,7 +107,7 @@ struct VariationalDropoutOptions {
 /// A cell's state and the masks of the sequences it belongs to: (B, I) and (B, ...), or of no width when nothing is
 /// dropped.
 template <class State, class T>
-struct MaskedState {
+struct UNROLL_PER_ISA MaskedState {
   using scalar = T;
   State cell;
   Variable<T> input_mask, state_mask;
@@ -125,7 +125,7 @@ struct MaskedState {
 /// what was dropped and scaled: Zoneout and WeightDrop suit it better. With `inputs` 0 the input projection stays one
 /// product over all steps.
 template <class C>
-class VariationalDropout {
+class UNROLL_PER_ISA VariationalDropout {
  public:
   static_assert(detail::check_is_cell<C>());
   using scalar = typename C::scalar;
@@ -184,7 +184,7 @@ class VariationalDropout {
 
 /// A cell's state and what was put out with it.
 template <class State, class T>
-struct ResidualState {
+struct UNROLL_PER_ISA ResidualState {
   using scalar = T;
   Variable<T> y;
   State cell;
@@ -194,7 +194,7 @@ struct ResidualState {
 /// y = output(cell) + x: the cell learns what to add to its input (He et al., 2016). Between layers the same, and
 /// cheaper, is Stack's Link::residual; this one goes where a cell is wanted, as in decoding.
 template <class C>
-class Residual {
+class UNROLL_PER_ISA Residual {
  public:
   static_assert(detail::check_is_cell<C>());
   using scalar = typename C::scalar;
@@ -231,7 +231,7 @@ class Residual {
 /// A cell whose initial state is learned: one parameter "initial.k" for the k-th Variable of the state, the same for
 /// every sequence; it starts as the cell's own initial state.
 template <class C>
-class TrainableInitialState {
+class UNROLL_PER_ISA TrainableInitialState {
  public:
   static_assert(detail::check_is_cell<C>());
   using scalar = typename C::scalar;

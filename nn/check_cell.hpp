@@ -84,7 +84,7 @@ void check_ragged(const LayerFunction& layer, const ParameterList<double>& param
 
 /// One cell's examination.
 template <class C>
-class CellExaminer {
+class UNROLL_PER_ISA CellExaminer {
  public:
   CellExaminer(const CheckCellOptions& options, CellReport& report)
       : options_(options), report_(report), rng_(options.seed), cell_(options.input_size, options.hidden_size, rng_) {
@@ -392,7 +392,7 @@ class CellExaminer {
 /// Random parts of a cell (Zoneout) are checked as they are outside of training, except that gradients are checked with
 /// one draw. Takes a few hundredths of a second at the default sizes.
 template <class C>
-CellReport check_cell(const CheckCellOptions& options = {}) {
+UNROLL_PER_ISA CellReport check_cell(const CheckCellOptions& options = {}) {
   detail::check_is_cell<C>();
   static_assert(std::is_same_v<typename C::scalar, double>,
                 "check_cell needs double, float resolves no differences: check_cell<MyCell>() of a template over the "
@@ -410,7 +410,7 @@ CellReport check_cell(const CheckCellOptions& options = {}) {
 
 /// The same for a cell that is a template over its scalar: MyCell<double> is checked, and MyCell<float> beside it.
 template <template <class...> class MyCell>
-CellReport check_cell(const CheckCellOptions& options = {}) {
+UNROLL_PER_ISA CellReport check_cell(const CheckCellOptions& options = {}) {
   using C = MyCell<double>;
   detail::check_is_cell<C>();
   CellReport report;

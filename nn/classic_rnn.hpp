@@ -23,7 +23,7 @@ struct ClassicRnnOptions {
 /// softmax). Parameters: hidden.cell.weight_hh = W_aa, hidden.cell.weight_ih = W_ax, hidden.cell.bias_ih =
 /// b_a, output.weight = W_ya, output.bias = b_y.
 template <class T = float, class G1 = Tanh, class G2 = Identity>
-class ClassicRnn {
+class UNROLL_PER_ISA ClassicRnn {
  public:
   using scalar = T;
   using state = Variable<T>;

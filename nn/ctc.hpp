@@ -46,7 +46,7 @@ struct CtcOptions {
 template <class T>
 Variable<T> ctc_loss(const Sequence<T>& logits, std::span<const std::vector<Index>> targets,
                      const CtcOptions& options = {});
-template <class T>
+template <class T> UNROLL_PER_ISA
 Variable<T> ctc_loss(const Sequence<T>& logits, const std::vector<std::vector<Index>>& targets,
                      const CtcOptions& options = {}) {
   return ctc_loss(logits, std::span<const std::vector<Index>>(targets), options);

@@ -46,7 +46,7 @@ namespace unroll {
 /// `embed`: ids to (R, I), an Embedding or a callable; `output`: (R, H) to (R, V), a Linear or a callable. All three
 /// must outlive the step.
 template <class Embed, class C, class Output>
-auto cell_step(const Embed& embed, const C& cell, const Output& output) {
+UNROLL_PER_ISA auto cell_step(const Embed& embed, const C& cell, const Output& output) {
   static_assert(detail::check_is_cell<C>());
   return [&embed, &cell, &output](const typename C::state& state, std::span<const Index> previous) {
     const typename C::state next = cell.step(project(cell, embed(previous)), state);
@@ -57,7 +57,7 @@ auto cell_step(const Embed& embed, const C& cell, const Output& output) {
 /// The same of a layer over time that gives and takes states: an Rnn, a Stack (whose state is a std::vector, one state
 /// a layer).
 template <class Embed, class Layer, class Output>
-auto layer_step(const Embed& embed, const Layer& layer, const Output& output) {
+UNROLL_PER_ISA auto layer_step(const Embed& embed, const Layer& layer, const Output& output) {
   return [&embed, &layer, &output](const auto& state, std::span<const Index> previous) {
     const auto x = embed(previous);
     const auto result = layer.run(reshape(x, x.shape().insert(0, 1)), state);
@@ -73,7 +73,7 @@ auto layer_step(const Embed& embed, const Layer& layer, const Output& output) {
 /// Rows `ids` of every member of a state: row k of the result was row ids[k], zeros for -1. Any number of ids, each as
 /// often as wanted. Throws ShapeError for a member without rows, ValueError for an id out of range.
 template <class State>
-State take_state_rows(const State& state, std::span<const Index> ids) {
+UNROLL_PER_ISA State take_state_rows(const State& state, std::span<const Index> ids) {
   return detail::map_state(state, [&]<class T>(const Variable<T>& v) {
     if (v.shape().rank() == 0) throw ShapeError("[decode] a state of shape (); expected rows, one a hypothesis");
     const Index rows = v.dim(0);
@@ -84,7 +84,7 @@ State take_state_rows(const State& state, std::span<const Index> ids) {
 
 namespace detail {
 
-template <class Step, class State>
+template <class Step, class State> UNROLL_PER_ISA
 auto call_step(const Step& step, const State& state, std::span<const Index> previous, std::span<const Index> sources) {
   if constexpr (std::is_invocable_v<const Step&, const State&, std::span<const Index>, std::span<const Index>>) {
     return step(state, previous, sources);
@@ -105,7 +105,7 @@ using StepScalar = typename std::remove_cvref_t<std::tuple_element_t<0, StepResu
 
 /// The rows of a state: the first dimension, the same for all members.
 template <class State>
-Index rows_of_state(const State& state) {
+UNROLL_PER_ISA Index rows_of_state(const State& state) {
   Index rows = -1;
   visit_state(state, [&](const char* name, const auto& v) {
     const Index here = v.shape().rank() == 0 ? -1 : v.dim(0);
@@ -131,7 +131,7 @@ Index rows_of_state(const State& state) {
 /// The state is kept outside of the tape between steps. Nothing need be open while feeding, unless the step itself
 /// uses Variables of an open scope (an encoder's output).
 template <class T, class Step, class State>
-class DecodeStream {
+class UNROLL_PER_ISA DecodeStream {
  public:
   /// Starts from `initial`, whose values are copied. Throws ShapeError when its members differ in rows.
   DecodeStream(Tape<T>& tape, Step step, const State& initial) : tape_(&tape), step_(std::move(step)) {
@@ -225,7 +225,7 @@ class DecodeStream {
 /// has rows, in their order.
 ///
 /// Needs an open scope. Throws ValueError when no symbol is possible (all logits -inf), or a logit is NaN.
-template <class Step, class State>
+template <class Step, class State> UNROLL_PER_ISA
 std::vector<Hypothesis> decode_greedy(const Step& step, const State& initial, const DecodeOptions& options = {}) {
   using T = detail::StepScalar<Step, State>;
   DecodeStream<T, Step, State> stream(detail::open_tape<T>("decode_greedy"), step, initial);
@@ -239,7 +239,7 @@ std::vector<Hypothesis> decode_greedy(const Step& step, const State& initial, co
 ///
 /// Row b draws from the b-th `rng.split()`: what is drawn for one row does not depend on the others, and the same seed
 /// gives the same symbols. `log_prob` is the model's own, before temperature and cuts. Throws as decode_greedy does.
-template <class Step, class State>
+template <class Step, class State> UNROLL_PER_ISA
 std::vector<Hypothesis> decode_sampling(const Step& step, const State& initial, Rng& rng,
                                         const SamplingOptions& options = {}) {
   using T = detail::StepScalar<Step, State>;
@@ -255,7 +255,7 @@ std::vector<Hypothesis> decode_sampling(const Step& step, const State& initial, 
 /// the sequence. Lengths may differ, 0 included. Needs an open scope.
 ///
 /// Throws ShapeError on another number of sequences than rows, ValueError on a symbol outside 0 .. V-1.
-template <class Step, class State>
+template <class Step, class State> UNROLL_PER_ISA
 std::vector<Scored> decode_forced(const Step& step, const State& initial, Index begin,
                                   std::span<const std::vector<Index>> sequences) {
   using T = detail::StepScalar<Step, State>;
@@ -264,7 +264,7 @@ std::vector<Scored> decode_forced(const Step& step, const State& initial, Index 
   while (!search.done()) search.advance(stream.feed(search.symbols(), search.parents()));
   return search.take_results();
 }
-template <class Step, class State>
+template <class Step, class State> UNROLL_PER_ISA
 std::vector<Scored> decode_forced(const Step& step, const State& initial, Index begin,
                                   const std::vector<std::vector<Index>>& sequences) {
   return decode_forced(step, initial, begin, std::span<const std::vector<Index>>(sequences));
@@ -292,7 +292,7 @@ std::vector<Scored> decode_forced(const Step& step, const State& initial, Index 
 /// returns its attention as third: anything with `weights` (P) and `segments`, as Attended. Sums below 1e-30 count as
 /// that. Needs an open scope. Throws ValueError on options out of range, a NaN among the logits, or a coverage without
 /// attention.
-template <class Step, class State>
+template <class Step, class State> UNROLL_PER_ISA
 std::vector<std::vector<Hypothesis>> decode_beam(const Step& step, const State& initial,
                                                  const BeamOptions& options = {}) {
   using T = detail::StepScalar<Step, State>;

@@ -50,7 +50,7 @@ concept ArrayLike = requires(const X& x) {
 
 /// The Variables in what a checked function returned.
 template <class R>
-void collect_outputs(const R& result, std::vector<Variable<double>>& outputs) {
+UNROLL_PER_ISA void collect_outputs(const R& result, std::vector<Variable<double>>& outputs) {
   if constexpr (std::is_same_v<R, Variable<float>>) {
     static_assert(not_a_member<R>,
                   "gradcheck needs double, float resolves no differences: build the model with double and take the "
@@ -81,7 +81,7 @@ struct GradcheckArguments {
   int modules = 0;
 
   template <class A>
-  void take(const A& a) {
+  UNROLL_PER_ISA void take(const A& a) {
     if constexpr (std::is_same_v<A, GradcheckOptions>) {
       options = a;
     } else if constexpr (std::is_same_v<A, CheckInput>) {
@@ -126,7 +126,7 @@ struct GradcheckArguments {
 };
 
 template <class F, std::size_t... I>
-auto call_with(const F& f, const std::vector<Variable<double>>& x, std::index_sequence<I...>) {
+UNROLL_PER_ISA auto call_with(const F& f, const std::vector<Variable<double>>& x, std::index_sequence<I...>) {
   return f(x[I]...);
 }
 
@@ -142,7 +142,7 @@ auto call_with(const F& f, const std::vector<Variable<double>>& x, std::index_se
 /// whose every element is checked under its dotted name (those of `f` itself are, when it is a module);
 /// GradcheckOptions. The generator of the tape starts alike for every evaluation, so dropout does not disturb.
 template <class F, class... Arguments>
-GradcheckReport gradcheck(const F& f, const Arguments&... arguments) {
+UNROLL_PER_ISA GradcheckReport gradcheck(const F& f, const Arguments&... arguments) {
   detail::GradcheckArguments all;
   if constexpr (Module<F>) all.take(f);
   (all.take(arguments), ...);

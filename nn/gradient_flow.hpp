@@ -103,7 +103,7 @@ std::vector<FlowTable> state_jacobians(const FlowModel<T>& model, Index from, In
 
 /// visit(name, variable) for each Variable of a state, or of a list of states, numbered.
 template <class S, class F>
-void visit_named_states(S& states, const std::string& prefix, F&& visit) {
+UNROLL_PER_ISA void visit_named_states(S& states, const std::string& prefix, F&& visit) {
   if constexpr (is_sequence<std::remove_const_t<S>>) {
     for (std::size_t i = 0; i < states.size(); ++i)
       visit_named_states(states[i], prefix + std::to_string(i) + ".", visit);
@@ -114,7 +114,7 @@ void visit_named_states(S& states, const std::string& prefix, F&& visit) {
 
 /// What a layer puts out in these states, given the input x (B, I) of the step that led to them.
 template <class Layer, class T, class States>
-Variable<T> output_in(const Layer& layer, const Variable<T>& x, const States& states) {
+UNROLL_PER_ISA Variable<T> output_in(const Layer& layer, const Variable<T>& x, const States& states) {
   if constexpr (HasStep<Layer>) {
     return output_of(layer, states);
   } else if constexpr (requires { layer.layers, layer.link, layer.gates; }) {
@@ -141,7 +141,7 @@ Variable<T> output_in(const Layer& layer, const Variable<T>& x, const States& st
 }
 
 template <class Model, class Input, class T = typename Model::scalar>
-FlowModel<T> flow_model(const Model& model, Input& make_input) {
+UNROLL_PER_ISA FlowModel<T> flow_model(const Model& model, Input& make_input) {
   using States = StatesOf<Model>;
   check_runs_forward("gradient_flow", model);
   FlowModel<T> flow;
@@ -203,13 +203,13 @@ FlowModel<T> flow_model(const Model& model, Input& make_input) {
 ///
 /// T passes, of up to T steps; memory of T copies of the gradients.
 template <class Model, class Input, class Loss>
-GradientContributions gradient_contributions(const Model& model, Input&& make_input, Loss&& loss) {
+UNROLL_PER_ISA GradientContributions gradient_contributions(const Model& model, Input&& make_input, Loss&& loss) {
   return detail::contributions(detail::flow_model(model, make_input),
                                detail::FlowLoss<typename Model::scalar>(std::ref(loss)));
 }
 
 /// The components themselves, for the loss of step t: a tensor for each parameter and step k <= t. One pass.
-template <class Model, class Input, class Loss>
+template <class Model, class Input, class Loss> UNROLL_PER_ISA
 std::vector<ParameterContributions> gradient_contributions_at(const Model& model, Input&& make_input, Loss&& loss,
                                                               Index t) {
   return detail::contributions_at(detail::flow_model(model, make_input),
@@ -218,7 +218,7 @@ std::vector<ParameterContributions> gradient_contributions_at(const Model& model
 
 /// Norms of dE/ds_t, the whole derivative: through y_t-1 and everything after it. One pass.
 template <class Model, class Input, class Loss>
-StateGradients state_gradients(const Model& model, Input&& make_input, Loss&& loss) {
+UNROLL_PER_ISA StateGradients state_gradients(const Model& model, Input&& make_input, Loss&& loss) {
   return detail::state_gradients(detail::flow_model(model, make_input),
                                  detail::FlowLoss<typename Model::scalar>(std::ref(loss)));
 }
@@ -227,13 +227,13 @@ StateGradients state_gradients(const Model& model, Input&& make_input, Loss&& lo
 /// (S, S), at (i, j) the derivative of the i-th number after `to` steps by the j-th after `from`; 0 <= from <= to <= T.
 ///
 /// One pass over a batch of S copies of the sequence, each of which gets another row of the Jacobian.
-template <class Model, class Input>
+template <class Model, class Input> UNROLL_PER_ISA
 FlowTable state_jacobian(const Model& model, Input&& make_input, Index from, Index to, Index sequence = 0) {
   return detail::state_jacobians(detail::flow_model(model, make_input), from, to, sequence).front();
 }
 
 /// ds_to/ds_k for every k = 0 .. to, in one pass.
-template <class Model, class Input>
+template <class Model, class Input> UNROLL_PER_ISA
 std::vector<FlowTable> state_jacobians(const Model& model, Input&& make_input, Index to, Index sequence = 0) {
   return detail::state_jacobians(detail::flow_model(model, make_input), 0, to, sequence);
 }
@@ -245,7 +245,7 @@ FlowTable singular_values_of(const std::vector<FlowTable>& jacobians);
 /// Singular values of ds_to/ds_k, from large to small, for every k: (to + 1, S), row k. The largest bounds how much a
 /// small change of s_k can change s_to; when all of them go to 0 with to - k, nothing that far back can be learned.
 template <class Model, class Input>
-FlowTable state_singular_values(const Model& model, Input&& make_input, Index to, Index sequence = 0) {
+UNROLL_PER_ISA FlowTable state_singular_values(const Model& model, Input&& make_input, Index to, Index sequence = 0) {
   return detail::singular_values_of(state_jacobians(model, make_input, to, sequence));
 }
 

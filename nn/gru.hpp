@@ -21,7 +21,7 @@ struct GRUCellOptions {
 ///
 /// x (B, I), h (B, H). Parameters as torch.nn.GRUCell: gates stacked in the order r, z, n.
 template <class T = float>
-class GRUCell : public RecurrentWeights<T> {
+class UNROLL_PER_ISA GRUCell : public RecurrentWeights<T> {
  public:
   using scalar = T;
   using state = Variable<T>;

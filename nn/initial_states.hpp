@@ -16,7 +16,7 @@ namespace unroll {
 ///
 /// They depend on parameters where a cell learns its start (TrainableInitialState).
 template <class Layer>
-detail::StatesOf<Layer> initial_states(const Layer& layer, Index batch) {
+UNROLL_PER_ISA detail::StatesOf<Layer> initial_states(const Layer& layer, Index batch) {
   if constexpr (requires { layer.initial_states(batch); }) {
     return layer.initial_states(batch);
   } else if constexpr (detail::HasStep<Layer>) {
@@ -39,7 +39,7 @@ detail::StatesOf<Layer> initial_states(const Layer& layer, Index batch) {
 }
 
 template <class Layer>
-class Reversed;
+class UNROLL_PER_ISA Reversed;
 
 namespace detail {
 
@@ -50,7 +50,7 @@ inline constexpr bool is_reversed<Reversed<Layer>> = true;
 
 /// That a layer reads its input from the first step to the last, so that it can be run piece by piece.
 template <class Layer>
-void check_runs_forward(const char* op, const Layer& layer) {
+UNROLL_PER_ISA void check_runs_forward(const char* op, const Layer& layer) {
   if constexpr (HasStep<Layer>) {
     return;
   } else if constexpr (requires { layer.fwd, layer.bwd; }) {

@@ -21,7 +21,7 @@ namespace unroll {
 /// `.bias` (H). The gains a start at 1, the shifts b at 0. c itself is not normalised, so that it can keep what it
 /// holds.
 template <class T = float>
-class LayerNormLSTMCell : public RecurrentWeights<T> {
+class UNROLL_PER_ISA LayerNormLSTMCell : public RecurrentWeights<T> {
  public:
   using scalar = T;
   using state = LSTMState<T>;

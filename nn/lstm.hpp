@@ -11,7 +11,7 @@ namespace unroll {
 
 /// State of an LSTM: what it puts out, and its memory. Both (B, H).
 template <class T = float>
-struct LSTMState {
+struct UNROLL_PER_ISA LSTMState {
   Variable<T> h, c;
   void each(auto&& visit) { visit("h", h), visit("c", c); }
 };
@@ -24,7 +24,7 @@ namespace detail {
 
 /// One step of an LSTM from its gates (B, 4H) in the order i, f, g, o, each before its activation.
 template <class T>
-LSTMState<T> lstm_step(const Variable<T>& gates, const Variable<T>& c_before) {
+UNROLL_PER_ISA LSTMState<T> lstm_step(const Variable<T>& gates, const Variable<T>& c_before) {
   const auto [i, f, g, o] = chunk<4>(gates);
   const auto [h, c] = lstm_gates(i, f, g, o, c_before);
   return {h, c};
@@ -40,7 +40,7 @@ LSTMState<T> lstm_step(const Variable<T>& gates, const Variable<T>& c_before) {
 ///
 /// x (B, I), h and c (B, H). Parameters as torch.nn.LSTMCell: gates stacked in the order i, f, g, o.
 template <class T = float>
-class LSTMCell : public RecurrentWeights<T> {
+class UNROLL_PER_ISA LSTMCell : public RecurrentWeights<T> {
  public:
   using scalar = T;
   using state = LSTMState<T>;

@@ -58,7 +58,7 @@ struct MixtureFitOptions {
 ///
 /// With exact M-steps and a = 0 the likelihood never falls. `Data` is whatever the components take; it says `size()`.
 template <class C>
-class Mixture {
+class UNROLL_PER_ISA Mixture {
  public:
   /// Equal priors. Throws ValueError on no component, and on options outside their range.
   explicit Mixture(std::vector<C> components_, const MixtureOptions& options = {})

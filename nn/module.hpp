@@ -73,7 +73,7 @@ inline constexpr bool not_a_member = false;
 
 /// Calls `visit(name, x)` for every Parameter and every hyper-parameter under `x`, depth first.
 template <class X, class F>
-void visit_tree(const std::string& name, X& x, F& visit) {
+UNROLL_PER_ISA void visit_tree(const std::string& name, X& x, F& visit) {
   using Bare = std::remove_const_t<X>;
   if constexpr (is_parameter<Bare> || is_hyper_parameter<Bare>) {
     visit(name, x);
@@ -118,7 +118,7 @@ std::string hyper_parameter_text(const std::string& value);
 std::string hyper_parameter_text(float value);
 std::string hyper_parameter_text(double value);
 template <class X>
-std::string hyper_parameter_text(const X& value) {
+UNROLL_PER_ISA std::string hyper_parameter_text(const X& value) {
   if constexpr (std::is_enum_v<X>) {
     return std::to_string(static_cast<long long>(value));
   } else if constexpr (std::is_same_v<X, bool>) {
@@ -141,7 +141,7 @@ using scalar_of = typename detail::ModuleScalar<std::remove_cvref_t<M>>::type;
 /// Every trainable tensor of a module with its dotted name, in the order of `each`. A tensor that is used in
 /// several places (tied) is listed once, under the first name.
 template <class T, class M>
-ParameterList<T> parameters_of(const M& module) {
+UNROLL_PER_ISA ParameterList<T> parameters_of(const M& module) {
   ParameterList<T> list;
   auto visit = [&]<class X>(const std::string& name, const X& x) {
     if constexpr (detail::is_parameter<X>) {
@@ -158,7 +158,7 @@ ParameterList<T> parameters_of(const M& module) {
   return list;
 }
 template <class M>
-auto parameters(const M& module) {
+UNROLL_PER_ISA auto parameters(const M& module) {
   static_assert(Module<M> || detail::is_parameter<M> || detail::is_sequence<M>,
                 "parameters() takes a module: a struct with `void each(auto&& visit) { visit(\"name\", member); ... }`");
   return parameters_of<scalar_of<M>>(module);
@@ -167,7 +167,7 @@ auto parameters(const M& module) {
 /// The parameters of several modules in one list, for an optimizer; names start with the module's place: "1.weight".
 template <class M, class... More>
   requires(sizeof...(More) > 0)
-auto parameters(const M& first, const More&... more) {
+UNROLL_PER_ISA auto parameters(const M& first, const More&... more) {
   ParameterList<scalar_of<M>> list;
   int place = 0;
   const auto append = [&](const auto& module) {
@@ -183,7 +183,7 @@ auto parameters(const M& first, const More&... more) {
 
 /// Number of trainable numbers, tied ones counted once.
 template <class M>
-Index parameter_count(const M& module) {
+UNROLL_PER_ISA Index parameter_count(const M& module) {
   Index n = 0;
   for (const auto& p : parameters(module)) n += p.storage->shape.size();
   return n;
@@ -191,7 +191,7 @@ Index parameter_count(const M& module) {
 
 /// Hyper-parameters with their dotted names, as text.
 template <class M>
-std::vector<std::pair<std::string, std::string>> hyper_parameters(const M& module) {
+UNROLL_PER_ISA std::vector<std::pair<std::string, std::string>> hyper_parameters(const M& module) {
   std::vector<std::pair<std::string, std::string>> list;
   auto visit = [&]<class X>(const std::string& name, const X& x) {
     if constexpr (detail::is_hyper_parameter<X>) list.emplace_back(name, detail::hyper_parameter_text(x));
@@ -211,7 +211,7 @@ std::string summary_table(const std::vector<SummaryRow>& rows,
 
 /// A table of all parameters (name, shape, count), their total, and the hyper-parameters.
 template <class M>
-std::string summary(const M& module) {
+UNROLL_PER_ISA std::string summary(const M& module) {
   std::vector<detail::SummaryRow> rows;
   for (const auto& p : parameters(module))
     rows.push_back({p.name, p.storage->shape.str(), p.storage->shape.size()});
@@ -220,7 +220,7 @@ std::string summary(const M& module) {
 
 /// A module of the same values with tensors of its own; tensors tied in the original are tied in the copy.
 template <class M>
-M clone(const M& module) {
+UNROLL_PER_ISA M clone(const M& module) {
   static_assert(std::is_copy_constructible_v<M>, "clone() needs a module whose members can all be copied");
   const detail::CloneScope copies_are_meant;
   return M(module);
@@ -230,7 +230,7 @@ M clone(const M& module) {
 /// model into a double one for a gradient check. Throws ValueError when a name is missing on either side,
 /// ShapeError when two shapes of one name differ; then nothing has been changed.
 template <class From, class To>
-void copy_parameters(const From& from, To& to) {
+UNROLL_PER_ISA void copy_parameters(const From& from, To& to) {
   const auto source = parameters(from);
   const auto target = parameters(to);
   const auto missing = [](const std::string& name, const char* side) {
@@ -257,7 +257,7 @@ void copy_parameters(const From& from, To& to) {
 
 /// Takes a module's parameters out of training, or back in: see Parameter::freeze.
 template <class M>
-void freeze(M& module, bool frozen = true) {
+UNROLL_PER_ISA void freeze(M& module, bool frozen = true) {
   for (auto& p : parameters(module)) p.storage->frozen = frozen;
 }
 

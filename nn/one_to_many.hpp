@@ -31,7 +31,7 @@ Variable<T> repeat_steps(const Variable<T>& v, Index steps);
 template <class T>
 Sequence<T> repeat_steps(const Variable<T>& v, std::span<const Index> lengths);
 template <class T>
-Sequence<T> repeat_steps(const Variable<T>& v, const std::vector<Index>& lengths) {
+UNROLL_PER_ISA Sequence<T> repeat_steps(const Variable<T>& v, const std::vector<Index>& lengths) {
   return repeat_steps(v, std::span<const Index>(lengths));
 }
 
@@ -49,7 +49,7 @@ Sequence<T> append_to_steps(const Sequence<T>& x, const Variable<T>& v);
 /// v (B, F), one row for each row of the initial state; the cell takes I + F features, I those of `embed`. For
 /// teacher_forced and all of nn/decode.hpp, which drop and double rows as hypotheses go: each keeps its vector.
 /// `embed`, `cell` and `output` (see cell_step) must outlive the step, and v's scope must be open while it is used.
-template <class Embed, class C, class Output>
+template <class Embed, class C, class Output> UNROLL_PER_ISA
 auto conditioned_step(const Embed& embed, const C& cell, const Output& output, const Variable<typename C::scalar>& v) {
   static_assert(detail::check_is_cell<C>());
   return [&embed, &cell, &output, v](const typename C::state& state, std::span<const Index> previous,

@@ -19,7 +19,7 @@ namespace unroll {
 /// x (B, I), h and c (B, H). Parameters of LSTMCell, and `peephole_i`, `peephole_f`, `peephole_o` (H), uniform in
 /// +-1/sqrt(H) at the start like the others.
 template <class T = float>
-class PeepholeLSTMCell : public RecurrentWeights<T> {
+class UNROLL_PER_ISA PeepholeLSTMCell : public RecurrentWeights<T> {
  public:
   using scalar = T;
   using state = LSTMState<T>;
@@ -61,7 +61,7 @@ class PeepholeLSTMCell : public RecurrentWeights<T> {
 ///
 /// x (B, I), h and c (B, H). Parameters named as LSTMCell's, gates stacked in the order i, g, o.
 template <class T = float>
-class CoupledLSTMCell : public RecurrentWeights<T> {
+class UNROLL_PER_ISA CoupledLSTMCell : public RecurrentWeights<T> {
  public:
   using scalar = T;
   using state = LSTMState<T>;

@@ -26,7 +26,7 @@ namespace unroll {
 /// right for any number of threads to the same bit: nothing but the candidate enters its loss, and where it draws from
 /// `current_tape<T>->rng()`, all candidates of a call draw the same numbers, other ones in each call.
 template <class M>
-class Population {
+class UNROLL_PER_ISA Population {
  public:
   using scalar = scalar_of<M>;
 
@@ -96,7 +96,7 @@ struct MinimizeOptions {
 /// then writes the best candidate into the model. Returns its loss. `search` is any of `optim/`, built from
 /// `parameters_to_vector(parameters(model))`; it may go on in a second call.
 template <class Searcher, class M, class Loss>
-double minimize(Searcher& search, M& model, const Loss& loss, const MinimizeOptions& options = {}) {
+UNROLL_PER_ISA double minimize(Searcher& search, M& model, const Loss& loss, const MinimizeOptions& options = {}) {
   Population<M> population(model, options.threads, options.seed);
   const Index last = search.evaluations() + options.evaluations;
   while (search.evaluations() < last && !(search.best_loss() <= options.target))

@@ -24,7 +24,7 @@ struct ProjectedLSTMCellOptions {
 /// Parameters as torch.nn.LSTM with proj_size: `weight_ih` (4H, I), `weight_hh` (4H, P), `weight_hr` (P, H), biases;
 /// all uniform in +-1/sqrt(H) at the start. Throws ValueError unless 0 <= P < H, or P = H = 1.
 template <class T = float>
-class ProjectedLSTMCell : public RecurrentWeights<T> {
+class UNROLL_PER_ISA ProjectedLSTMCell : public RecurrentWeights<T> {
  public:
   using scalar = T;
   using state = LSTMState<T>;  ///< h (B, P), c (B, H)

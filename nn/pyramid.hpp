@@ -29,7 +29,7 @@ struct PyramidOptions {
 /// s * frames_per_step() .. (s + 1) * frames_per_step() - 1, as far as there are any; `expand_frames(outputs,
 /// frames_per_step(), input)` gives every frame its step.
 template <class Layer>
-class Pyramid {
+class UNROLL_PER_ISA Pyramid {
  public:
   using scalar = typename Layer::scalar;
   using state = detail::StatesOf<Layer>;  ///< of one layer

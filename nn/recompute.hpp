@@ -45,7 +45,7 @@ namespace unroll {
 /// other values or f refers to variables that are gone, and what f throws then, with "recompute" in front; gradients
 /// are incomplete then and must be cleared.
 template <class F, class... Arguments>
-auto recompute(F f, Arguments... arguments) {
+UNROLL_PER_ISA auto recompute(F f, Arguments... arguments) {
   static_assert(std::is_invocable_v<const F&, const Arguments&...>,
                 "recompute: the function cannot be called with these arguments as constants (is it a mutable lambda? "
                 "it runs twice and must do the same each time)");
@@ -101,7 +101,7 @@ struct RecomputeOptions {
 ///
 /// Throws ValueError on a negative number of steps, what f throws, and in backward what `recompute` does.
 template <class State, class F>
-auto recompute_over_time(Index steps, State state, F f, RecomputeOptions options = {}) {
+UNROLL_PER_ISA auto recompute_over_time(Index steps, State state, F f, RecomputeOptions options = {}) {
   using T = typename decltype(detail::scalar_in<State>())::type;
   static_assert(!std::is_void_v<T>, "recompute_over_time: the state holds no Variable");
   static_assert(detail::StepOf<F, State> || detail::SegmentOf<F, State>,

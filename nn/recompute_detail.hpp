@@ -94,7 +94,7 @@ constexpr auto scalar_in() {
 
 /// on_variable(v) for every Variable of a result that was set, on_layout(layout) for every layout.
 template <class R, class OnVariable, class OnLayout>
-void visit_result(R& result, const OnVariable& on_variable, const OnLayout& on_layout) {
+UNROLL_PER_ISA void visit_result(R& result, const OnVariable& on_variable, const OnLayout& on_layout) {
   const auto deeper = [&](auto& part) { visit_result(part, on_variable, on_layout); };
   if constexpr (is_variable<R>) {
     if (result.defined()) on_variable(result);
@@ -120,7 +120,7 @@ void visit_result(R& result, const OnVariable& on_variable, const OnLayout& on_l
 
 /// Makes the Variables of a result, and the layouts of its Sequences, those of the tape around.
 template <class T, class R>
-void hand_out(ApartRun<T>& run, Tape<T>& tape, R& result) {
+UNROLL_PER_ISA void hand_out(ApartRun<T>& run, Tape<T>& tape, R& result) {
   visit_result(
       result, [&](auto& v) { v = run.out(v); },
       [&](const SequenceLayout*& layout) {
@@ -133,7 +133,7 @@ void hand_out(ApartRun<T>& run, Tape<T>& tape, R& result) {
 
 /// Padding may hold anything, but hardly the address of a variable that has just gone.
 template <class F>
-Captures captures_of(const F& f) {
+UNROLL_PER_ISA Captures captures_of(const F& f) {
   if constexpr (std::is_trivially_copyable_v<F> && sizeof(F) % sizeof(void*) == 0) {
     return {&f, sizeof(F) / sizeof(void*)};
   } else {
@@ -143,7 +143,7 @@ Captures captures_of(const F& f) {
 
 /// A function and its arguments, to be called again.
 template <class T, class F, class... Arguments>
-struct RecomputedCall {
+struct UNROLL_PER_ISA RecomputedCall {
   F f;
   std::tuple<Arguments...> arguments;
 
@@ -176,7 +176,7 @@ template <class F, class State>
 concept GivesLoss = !std::is_convertible_v<typename ResultOfSteps<F, State>::type, State>;
 
 /// Steps begin .. end of a loop over time; what they lose is added to `loss`, which may be undefined.
-template <class T, class F, class State>
+template <class T, class F, class State> UNROLL_PER_ISA
 std::pair<Variable<T>, State> run_segment(const F& f, Index begin, Index end, Variable<T> loss, State state) {
   const auto take = [&](auto&& result) {
     if constexpr (GivesLoss<F, State>) {
@@ -201,7 +201,7 @@ std::pair<Variable<T>, State> run_segment(const F& f, Index begin, Index end, Va
 
 /// Some steps of `f`, as a function to be computed again.
 template <class T, class F, class State>
-struct SegmentRun {
+struct UNROLL_PER_ISA SegmentRun {
   const F* f;
 
   std::pair<Variable<T>, State> operator()(Index begin, Index end, const Variable<T>& loss, const State& from) const {
@@ -209,7 +209,7 @@ struct SegmentRun {
   }
 };
 template <class T, class F, class State>
-Captures captures_of(const SegmentRun<T, F, State>& run) {
+UNROLL_PER_ISA Captures captures_of(const SegmentRun<T, F, State>& run) {
   return captures_of(*run.f);
 }
 

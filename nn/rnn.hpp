@@ -16,7 +16,7 @@ struct RnnOptions {
 
 /// What a layer gives beside its outputs.
 template <class State, class Outputs>
-struct RnnResult {
+struct UNROLL_PER_ISA RnnResult {
   Outputs outputs;    ///< (T, B, O), or a Sequence; the row of step t belongs to step t in either direction
   State final_state;  ///< (B, ...), of each sequence after the last step taken
   State all_states;   ///< every member at every step: (T, B, ...), or the (N, ...) rows of a Sequence; undefined unless
@@ -37,7 +37,7 @@ struct RnnCallOptions {
 /// backward() outputs, final states and `all_states` can still be read; of what a step made in between, what only gates
 /// read is gone.
 template <class C>
-class Rnn {
+class UNROLL_PER_ISA Rnn {
  public:
   static_assert(detail::check_is_cell<C>());
   using scalar = typename detail::CellTypes<C>::scalar;

@@ -30,7 +30,7 @@ namespace detail {
 
 /// g(x) for each element. The usual ones are compiled in the library, for every instruction set.
 template <class Activation, class T>
-Variable<T> activate(const Variable<T>& x) {
+UNROLL_PER_ISA Variable<T> activate(const Variable<T>& x) {
   if constexpr (std::is_same_v<Activation, Tanh>) {
     return tanh(x);
   } else if constexpr (std::is_same_v<Activation, Relu>) {
@@ -52,7 +52,7 @@ struct RNNCellOptions {
 ///
 /// x (B, I), h (B, H). `Activation` g is Tanh unless said otherwise.
 template <class T = float, class Activation = Tanh>
-class RNNCell : public RecurrentWeights<T> {
+class UNROLL_PER_ISA RNNCell : public RecurrentWeights<T> {
  public:
   using scalar = T;
   using state = Variable<T>;
@@ -70,7 +70,7 @@ class RNNCell : public RecurrentWeights<T> {
 /// Equal to RNNCell with W = [W_hh W_ih] and b = b_ih + b_hh; slower, since the input's product cannot be taken out of
 /// the time loop.
 template <class T = float, class Activation = Tanh>
-class CombinedRNNCell {
+class UNROLL_PER_ISA CombinedRNNCell {
  public:
   using scalar = T;
   using state = Variable<T>;

@@ -44,18 +44,19 @@ struct TeacherForcing {
 
 /// Schedules of the probability by training step i = 0, 1, ... (the same paper, section 2.4).
 /// max(floor, start - slope i).
-inline double forcing_linear(Index i, double slope, double start = 1, double floor = 0) {
+UNROLL_PER_ISA inline double forcing_linear(Index i, double slope, double start = 1, double floor = 0) {
   return std::max(floor, start - slope * static_cast<double>(i));
 }
 /// k^i, 0 <= k <= 1.
-inline double forcing_exponential(Index i, double k) { return std::pow(k, static_cast<double>(i)); }
+UNROLL_PER_ISA inline double forcing_exponential(Index i, double k) { return std::pow(k, static_cast<double>(i)); }
 /// k / (k + exp(i / k)), k >= 1.
+UNROLL_PER_ISA
 inline double forcing_inverse_sigmoid(Index i, double k) { return k / (k + std::exp(static_cast<double>(i) / k)); }
 
 namespace detail {
 
 /// The symbols to feed next: of each row, `truth` or the model's own by its logits (R, V).
-template <class T>
+template <class T> UNROLL_PER_ISA
 void force(TeacherForcing& forcing, SymbolSampler& sampler, const Variable<T>& logits, std::span<Index> truth) {
   if (forcing.probability >= 1) return;
   const Node<T>& node = *logits.use("teacher_forced");
@@ -76,7 +77,7 @@ void force(TeacherForcing& forcing, SymbolSampler& sampler, const Variable<T>& l
 /// softmax_cross_entropy(logits, targets). No gradient passes through the symbols a model fed itself. A sequence that
 /// has ended takes no further time: step t has as many rows as there are targets longer than t, and `sources` (see
 /// nn/decode.hpp) says whose they are. Throws ShapeError on another number of targets than rows.
-template <class Step, class State>
+template <class Step, class State> UNROLL_PER_ISA
 auto teacher_forced(const Step& step, const State& initial, Index begin, std::span<const std::vector<Index>> targets,
                     TeacherForcing* forcing = nullptr) {
   using T = detail::StepScalar<Step, State>;
@@ -117,7 +118,7 @@ auto teacher_forced(const Step& step, const State& initial, Index begin, std::sp
   if (logits.empty()) return Sequence<T>{zeros<T>(Shape{0, 1}), &layout};
   return Sequence<T>{join(std::span<const Variable<T>>(logits)), &layout};
 }
-template <class Step, class State>
+template <class Step, class State> UNROLL_PER_ISA
 auto teacher_forced(const Step& step, const State& initial, Index begin, const std::vector<std::vector<Index>>& targets,
                     TeacherForcing* forcing = nullptr) {
   return teacher_forced(step, initial, begin, std::span<const std::vector<Index>>(targets), forcing);
@@ -128,7 +129,7 @@ auto teacher_forced(const Step& step, const State& initial, Index begin, const s
 
 /// State of an AttentionDecoder: its cell's, and the attentional vector that is fed to the next step.
 template <class C>
-struct AttentionState {
+struct UNROLL_PER_ISA AttentionState {
   using scalar = typename C::scalar;
   typename C::state cell;
   Variable<scalar> feed;  ///< (R, H)
@@ -148,7 +149,7 @@ struct AttentionDecoderOptions {
 /// Any cell, any attention of nn/attention.hpp. Dropout is on embed(y_(t-1)) and on f_t where W_o reads it, not where
 /// the next step does.
 template <class C, class Attention>
-class AttentionDecoder {
+class UNROLL_PER_ISA AttentionDecoder {
  public:
   using scalar = typename C::scalar;
   using state = AttentionState<C>;
@@ -213,7 +214,7 @@ class AttentionDecoder {
 /// A vector becomes the initial state of a cell, each member by a layer of its own: s_i = tanh(W_i v + b_i), as the
 /// decoder of Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014. v (B, input_size).
 template <class C>
-class StateFrom {
+class UNROLL_PER_ISA StateFrom {
  public:
   static_assert(detail::check_is_cell<C>());
   using scalar = typename C::scalar;

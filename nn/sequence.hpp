@@ -31,7 +31,7 @@ struct Sequence {
   /// Other rows for the same steps. Throws ShapeError when their number differs.
   Sequence with(Variable<T> other) const;
   /// The layout; throws as any use of a Variable does when its scope is gone.
-  const SequenceLayout& checked() const {
+  UNROLL_PER_ISA const SequenceLayout& checked() const {
     rows.read("Sequence");
     return *layout;
   }
@@ -42,7 +42,7 @@ struct Sequence {
 template <class T>
 Sequence<T> sequence(const Variable<T>& x, std::span<const Index> lengths);
 template <class T>
-Sequence<T> sequence(const Variable<T>& x, const std::vector<Index>& lengths) {
+UNROLL_PER_ISA Sequence<T> sequence(const Variable<T>& x, const std::vector<Index>& lengths) {
   return sequence(x, std::span<const Index>(lengths));
 }
 /// x (T, B, F), all of length T: no copy.
@@ -76,11 +76,11 @@ template <class T>
 Variable<T> pool(const Sequence<T>& x, Pool kind);
 /// The same of a tensor (T, B, F), whose sequences are all of length T.
 template <class T>
-Variable<T> last(const Variable<T>& x) {
+UNROLL_PER_ISA Variable<T> last(const Variable<T>& x) {
   return last(sequence(x));
 }
 template <class T>
-Variable<T> pool(const Variable<T>& x, Pool kind) {
+UNROLL_PER_ISA Variable<T> pool(const Variable<T>& x, Pool kind) {
   return pool(sequence(x), kind);
 }
 /// Every sequence from its last step to its first.
@@ -95,7 +95,7 @@ namespace detail {
 
 /// The batch of x; throws ShapeError naming `op` when a tensor is not (T, B, F).
 template <class T>
-Index batch_of(const char* op, const Variable<T>& x) {
+UNROLL_PER_ISA Index batch_of(const char* op, const Variable<T>& x) {
   x.use(op);
   if (x.shape().rank() != 3)
     throw ShapeError(std::string("[") + op + "] input " + x.shape().str() +
@@ -103,17 +103,17 @@ Index batch_of(const char* op, const Variable<T>& x) {
   return x.dim(1);
 }
 template <class T>
-Index batch_of(const char*, const Sequence<T>& x) {
+UNROLL_PER_ISA Index batch_of(const char*, const Sequence<T>& x) {
   return x.batch();
 }
 
 /// f(rows) for the rows of x, which stay rows of the same steps.
 template <class T, class F>
-Variable<T> on_rows(const Variable<T>& x, F&& f) {
+UNROLL_PER_ISA Variable<T> on_rows(const Variable<T>& x, F&& f) {
   return f(x);
 }
 template <class T, class F>
-Sequence<T> on_rows(const Sequence<T>& x, F&& f) {
+UNROLL_PER_ISA Sequence<T> on_rows(const Sequence<T>& x, F&& f) {
   return x.with(f(x.rows));
 }
 
@@ -123,7 +123,7 @@ Variable<T> permute_rows(const Variable<T>& x, std::span<const Index> ids);
 
 /// A state of B rows between the caller's order and the layout's: `ids` is the layout's `order` or `place`.
 template <class State>
-State state_in_order(const State& state, const SequenceLayout& layout, const Index* ids) {
+UNROLL_PER_ISA State state_in_order(const State& state, const SequenceLayout& layout, const Index* ids) {
   if (layout.ordered) return state;
   return map_state(state, [&](const auto& v) {
     return permute_rows(v, {ids, static_cast<std::size_t>(layout.batch)});
@@ -148,7 +148,7 @@ Variable<T> reduce_loss(const Sequence<T>& losses, Reduction reduction = Reducti
 template <class T>
 Variable<T> softmax_cross_entropy(const Sequence<T>& logits, std::span<const std::vector<Index>> targets,
                                   const CrossEntropyOptions<T>& options = {}, LossPer per = LossPer::token);
-template <class T>
+template <class T> UNROLL_PER_ISA
 Variable<T> softmax_cross_entropy(const Sequence<T>& logits, const std::vector<std::vector<Index>>& targets,
                                   const CrossEntropyOptions<T>& options = {}, LossPer per = LossPer::token) {
   return softmax_cross_entropy(logits, std::span<const std::vector<Index>>(targets), options, per);

@@ -12,7 +12,7 @@
 namespace unroll::detail {
 
 /// Throws ValueError naming the first size below 1.
-inline void check_sizes(const char* layer, std::initializer_list<std::pair<const char*, Index>> sizes) {
+UNROLL_PER_ISA inline void check_sizes(const char* layer, std::initializer_list<std::pair<const char*, Index>> sizes) {
   for (const auto& [name, size] : sizes)
     if (size < 1)
       throw ValueError(std::string("[") + layer + "] " + name + " is " + std::to_string(size) +
@@ -20,7 +20,7 @@ inline void check_sizes(const char* layer, std::initializer_list<std::pair<const
 }
 
 /// Throws ValueError unless 0 <= p <= 1.
-inline void check_probability(const char* layer, const char* name, double p) {
+UNROLL_PER_ISA inline void check_probability(const char* layer, const char* name, double p) {
   if (!(p >= 0 && p <= 1))
     throw ValueError(std::string("[") + layer + "] " + name + " is " + std::to_string(p) + "; expected 0 .. 1");
 }

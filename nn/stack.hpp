@@ -31,7 +31,7 @@ struct StackOptions {
 /// Layers of one kind, each reading the outputs of the one below (a "deep" RNN): with Link::none the same as PyTorch's
 /// num_layers. Takes and gives tensors (T, B, F) or Sequences.
 template <class Layer>
-class Stack {
+class UNROLL_PER_ISA Stack {
  public:
   using scalar = typename Layer::scalar;
   using state = detail::StatesOf<Layer>;  ///< of one layer

@@ -4,11 +4,13 @@
 
 #include <vector>
 
+#include "unroll/core/per_isa.hpp"
+
 namespace unroll {
 
 /// What a stack or a pyramid gives beside its outputs: the states of each layer, first layer first.
 template <class State, class Outputs>
-struct StackResult {
+struct UNROLL_PER_ISA StackResult {
   Outputs outputs;                  ///< of the last layer
   std::vector<State> final_states;  ///< one a layer
 };
@@ -29,7 +31,7 @@ template <class Layer>
 using StatesOf = typename StatesOfLayer<Layer>::type;
 
 template <class Result>
-const auto& final_states_of(const Result& r) {
+UNROLL_PER_ISA const auto& final_states_of(const Result& r) {
   if constexpr (requires { r.final_states; }) {
     return r.final_states;
   } else {

@@ -13,7 +13,7 @@ namespace unroll {
 /// x (..., F), y (..., V). `weight` is the embedding's own tensor: counted, saved and stepped once, and its gradient is
 /// the sum of both uses. `bias` (V) starts at 0.
 template <class T = float>
-class TiedLinear {
+class UNROLL_PER_ISA TiedLinear {
  public:
   using scalar = T;
 

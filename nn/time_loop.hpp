@@ -14,7 +14,7 @@ struct TimeLoopOptions {
 
 /// What a cell gives when it is run over time. N is the number of rows of all steps.
 template <class C>
-struct TimeLoopResult {
+struct UNROLL_PER_ISA TimeLoopResult {
   Variable<typename C::scalar> outputs;  ///< (N, O), the row of step t where the input's row of step t was
   typename C::state final_state;         ///< (B, ...), of each sequence after its last step
   typename C::state all_states;          ///< (N, ...), undefined unless asked for
@@ -44,21 +44,21 @@ Variable<T> run_time_loop(const CellFunctions<T>& functions, const Variable<T>& 
                           Variable<T>* all_states);
 
 template <class State, class T>
-void state_to_list(const State& state, Variable<T>* list) {
+UNROLL_PER_ISA void state_to_list(const State& state, Variable<T>* list) {
   visit_state(state, [&](const char*, const auto& v) { *list++ = v; });
 }
 template <class State, class T>
-State state_from_list(State like, const Variable<T>* list) {
+UNROLL_PER_ISA State state_from_list(State like, const Variable<T>* list) {
   visit_state(like, [&](const char*, auto& v) { v = *list++; });
   return like;
 }
 
 template <class C, class T = typename C::scalar>
-Variable<T> project_function(const void* cell, const Variable<T>& x) {
+UNROLL_PER_ISA Variable<T> project_function(const void* cell, const Variable<T>& x) {
   return project(*static_cast<const C*>(cell), x);
 }
 
-template <class C, class T = typename C::scalar>
+template <class C, class T = typename C::scalar> UNROLL_PER_ISA
 Variable<T> step_function(const CellFunctions<T>& f, const Variable<T>& x, const Variable<T>* before,
                           Variable<T>* next) {
   using State = typename C::state;
@@ -76,7 +76,7 @@ Variable<T> step_function(const CellFunctions<T>& f, const Variable<T>& x, const
 /// values stay, side by side with its neighbours' (see Loop). In an Evaluation it is done block by block, and one state
 /// is kept, which every step overwrites. Errors of a step name the step.
 /// Throws ShapeError when x has not N rows or the state not B, or when a step returns other shapes than it got.
-template <class C>
+template <class C> UNROLL_PER_ISA
 TimeLoopResult<C> run_over_time(const C& cell, const Variable<typename C::scalar>& x, const SequenceLayout& layout,
                                 const typename C::state& initial, TimeLoopOptions options = {}) {
   detail::check_is_cell<C>();

@@ -28,7 +28,7 @@ struct TruncatedBpttOptions {
 namespace detail {
 
 /// Throws ValueError on options that make no sense.
-inline void check_truncation(Index steps, const TruncatedBpttOptions& o) {
+UNROLL_PER_ISA inline void check_truncation(Index steps, const TruncatedBpttOptions& o) {
   const auto number = [](Index n) { return std::to_string(n); };
   if (steps < 0) throw ValueError("[truncated_bptt] " + number(steps) + " steps; expected 0 or more");
   if (o.k1 < 1)
@@ -39,7 +39,7 @@ inline void check_truncation(Index steps, const TruncatedBpttOptions& o) {
 }
 
 /// One piece of a window: what `layer` makes of steps `from` .. `to` of x, which starts at step `begin`.
-template <class Layer, class T, class States>
+template <class Layer, class T, class States> UNROLL_PER_ISA
 auto run_piece(const Layer& layer, const Variable<T>& x, Index begin, Index from, Index to, const States& states) {
   return layer.run(from == begin && to - begin == x.dim(0) ? x : narrow(x, 0, from - begin, to - from), states);
 }
@@ -79,7 +79,7 @@ auto run_piece(const Layer& layer, const Variable<T>& x, Index begin, Index from
 ///
 /// Throws ValueError unless 1 <= k1 <= k2, and for a layer that runs backwards; ShapeError when an input has not
 /// `count` steps; what the layer and backward() throw.
-template <class T, class Layer, class Input, class Loss, class Update>
+template <class T, class Layer, class Input, class Loss, class Update> UNROLL_PER_ISA
 double truncated_bptt(Tape<T>& tape, const Layer& layer, Carry<detail::StatesOf<Layer>>& carry, Index steps,
                       const TruncatedBpttOptions& options, Input&& make_input, Loss&& loss, Update&& update) {
   static_assert(std::is_same_v<T, typename Layer::scalar>, "truncated_bptt: tape and layer are of one scalar");
@@ -138,7 +138,7 @@ double truncated_bptt(Tape<T>& tape, const Layer& layer, Carry<detail::StatesOf<
 }
 
 /// The same for sequences that begin with these steps and end with them.
-template <class T, class Layer, class Input, class Loss, class Update>
+template <class T, class Layer, class Input, class Loss, class Update> UNROLL_PER_ISA
 double truncated_bptt(Tape<T>& tape, const Layer& layer, Index steps, const TruncatedBpttOptions& options,
                       Input&& make_input, Loss&& loss, Update&& update) {
   Carry<detail::StatesOf<Layer>> carry;

@@ -83,7 +83,7 @@ void name_parameter(WatchNames& names, const std::string& name, const void* valu
 void name_cell(WatchNames& names, const std::string& name, const void* cell);
 
 template <class X>
-void name_parts(const std::string& name, const X& x, WatchNames& names) {
+UNROLL_PER_ISA void name_parts(const std::string& name, const X& x, WatchNames& names) {
   if constexpr (is_parameter<X>) {
     if (x.defined()) name_parameter(names, name, x.storage().value, x.size());
   } else if constexpr (is_sequence<X>) {
@@ -132,7 +132,8 @@ class Watch {
  public:
   explicit Watch(Tape<T>& tape, WatchOptions options = {}) : Watch(tape, detail::WatchNames{}, options) {}
   template <Module M>
-  Watch(Tape<T>& tape, const M& module, WatchOptions options = {}) : Watch(tape, names_of(module), options) {}
+  UNROLL_PER_ISA Watch(Tape<T>& tape, const M& module, WatchOptions options = {})
+      : Watch(tape, names_of(module), options) {}
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
@@ -154,7 +155,7 @@ class Watch {
  private:
   Watch(Tape<T>& tape, detail::WatchNames names, WatchOptions options);
   template <class M>
-  static detail::WatchNames names_of(const M& module) {
+  UNROLL_PER_ISA static detail::WatchNames names_of(const M& module) {
     detail::WatchNames names;
     detail::name_parts("", module, names);
     return names;
@@ -185,7 +186,7 @@ std::string layer_table(const std::vector<LayerSummary>& rows);
 ///
 /// A layer over time is shown with its cell's name and the rows of all steps: (T*B, O).
 template <Module M, class F>
-std::string summary(const M& module, F&& run) {
+UNROLL_PER_ISA std::string summary(const M& module, F&& run) {
   using T = scalar_of<M>;
   detail::WatchNames names;
   detail::name_parts("", module, names);

@@ -24,7 +24,7 @@ struct WeightDropOptions {
 /// A wrapper of layers, `WeightDrop<Rnn<LSTMCell<>>>`, and a layer itself, for Stack and Bidirectional; any cell whose
 /// recurrent weights are called so will do. Parameters keep their names.
 template <class Layer>
-class WeightDrop {
+class UNROLL_PER_ISA WeightDrop {
  public:
   using scalar = typename Layer::scalar;
   using state = typename Layer::state;

@@ -16,7 +16,7 @@ namespace unroll {
 namespace detail {
 
 /// How custom_op shows memory to its callables: as spans, empty where there is nothing.
-struct AsSpans {
+struct UNROLL_PER_ISA AsSpans {
   template <class T>
   static std::span<const T> read(const T* data, const Shape& shape) {
     return {data, static_cast<std::size_t>(shape.size())};
@@ -31,7 +31,7 @@ struct AsSpans {
   }
 };
 
-template <class View, class T, class Forward, class Backward, std::size_t... I>
+template <class View, class T, class Forward, class Backward, std::size_t... I> UNROLL_PER_ISA
 Variable<T> custom_on_tape(const char* name, const Shape& shape, const Forward& forward,
                            const Backward& backward, std::array<Variable<T>, sizeof...(I)> inputs,
                            std::index_sequence<I...>) {
@@ -83,7 +83,7 @@ Variable<T> custom_on_tape(const char* name, const Shape& shape, const Forward& 
 /// `x`: Variables or Parameters of any shapes; check their shapes yourself, before. Slices with rows apart
 /// are copied first. `name` is for messages. Whether the backward is right, `gradcheck` tells. In xtensor's
 /// syntax: ops/custom_xt.hpp.
-template <class Forward, class Backward, Tensor First, Tensor... Rest>
+template <class Forward, class Backward, Tensor First, Tensor... Rest> UNROLL_PER_ISA
 Variable<ScalarOf<First>> custom_op(const char* name, const Shape& shape, const Forward& forward,
                                     const Backward& backward, const First& first, const Rest&... rest) {
   using T = ScalarOf<First>;

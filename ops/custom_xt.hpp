@@ -11,7 +11,7 @@ namespace unroll {
 namespace detail {
 
 template <class Allocator>
-struct AsXtensor {
+struct UNROLL_PER_ISA AsXtensor {
   template <class T>
   using For = typename std::allocator_traits<Allocator>::template rebind_alloc<std::remove_const_t<T>>;
 
@@ -45,7 +45,7 @@ struct AsXtensor {
 /// expression above is right for every input. Include what the callables use (<xtensor/xmath.hpp>). Do not
 /// give `Allocator`.
 template <class Forward, class Backward, Tensor First, Tensor... Rest,
-          class Allocator = detail::XtAllocator<float>>
+          class Allocator = detail::XtAllocator<float>> UNROLL_PER_ISA
 Variable<ScalarOf<First>> custom_op_xt(const char* name, const Shape& shape, const Forward& forward,
                                        const Backward& backward, const First& first, const Rest&... rest) {
   using T = ScalarOf<First>;

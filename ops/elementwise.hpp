@@ -26,17 +26,17 @@ template <class T>
 Variable<T> whole_or_real_power(const Variable<T>& x, double exponent);
 
 template <Tensor X>
-auto unary(Elementwise op, const X& x) {
+UNROLL_PER_ISA auto unary(Elementwise op, const X& x) {
   using T = typename ScalarOf<X>::type;
   return elementwise<T>(op, operand(x), nullptr, 0);
 }
 template <Tensor X, PlainNumber N>
-auto with_number(Elementwise op, const X& x, N number) {
+UNROLL_PER_ISA auto with_number(Elementwise op, const X& x, N number) {
   const auto c = static_cast<typename ScalarOf<X>::type>(number);
   return elementwise(op, operand(x), &c, 1);
 }
 template <Tensor A, Tensor B>
-auto binary(Elementwise op, const A& a, const B& b) {
+UNROLL_PER_ISA auto binary(Elementwise op, const A& a, const B& b) {
   using T = typename ScalarOf<A>::type;
   return elementwise<T>(op, operand(a), operand(b));
 }
@@ -51,112 +51,112 @@ concept TensorAndNumber = (Tensor<A> && PlainNumber<B>) || (PlainNumber<A> && Te
 /// a + b.
 template <Tensor A, Tensor B>
 requires TensorPair<A, B>
-auto add(const A& a, const B& b) { return detail::binary(detail::Elementwise::Add, a, b); }
+UNROLL_PER_ISA auto add(const A& a, const B& b) { return detail::binary(detail::Elementwise::Add, a, b); }
 /// x + c.
 template <Tensor X, PlainNumber N>
-auto add(const X& x, N c) {
+UNROLL_PER_ISA auto add(const X& x, N c) {
   return detail::with_number(detail::Elementwise::AddNumber, x, c);
 }
 /// c + x.
 template <PlainNumber N, Tensor X>
-auto add(N c, const X& x) {
+UNROLL_PER_ISA auto add(N c, const X& x) {
   return detail::with_number(detail::Elementwise::AddNumber, x, c);
 }
 /// a - b.
 template <Tensor A, Tensor B>
 requires TensorPair<A, B>
-auto sub(const A& a, const B& b) { return detail::binary(detail::Elementwise::Sub, a, b); }
+UNROLL_PER_ISA auto sub(const A& a, const B& b) { return detail::binary(detail::Elementwise::Sub, a, b); }
 /// x - c.
 template <Tensor X, PlainNumber N>
-auto sub(const X& x, N c) {
+UNROLL_PER_ISA auto sub(const X& x, N c) {
   return detail::with_number(detail::Elementwise::AddNumber, x, -static_cast<ScalarOf<X>>(c));
 }
 /// c - x.
 template <PlainNumber N, Tensor X>
-auto sub(N c, const X& x) {
+UNROLL_PER_ISA auto sub(N c, const X& x) {
   return detail::with_number(detail::Elementwise::NumberSub, x, c);
 }
 /// a * b.
 template <Tensor A, Tensor B>
 requires TensorPair<A, B>
-auto mul(const A& a, const B& b) { return detail::binary(detail::Elementwise::Mul, a, b); }
+UNROLL_PER_ISA auto mul(const A& a, const B& b) { return detail::binary(detail::Elementwise::Mul, a, b); }
 /// x * c.
 template <Tensor X, PlainNumber N>
-auto mul(const X& x, N c) {
+UNROLL_PER_ISA auto mul(const X& x, N c) {
   return detail::with_number(detail::Elementwise::MulNumber, x, c);
 }
 /// c * x.
 template <PlainNumber N, Tensor X>
-auto mul(N c, const X& x) {
+UNROLL_PER_ISA auto mul(N c, const X& x) {
   return detail::with_number(detail::Elementwise::MulNumber, x, c);
 }
 /// a / b.
 template <Tensor A, Tensor B>
 requires TensorPair<A, B>
-auto div(const A& a, const B& b) { return detail::binary(detail::Elementwise::Div, a, b); }
+UNROLL_PER_ISA auto div(const A& a, const B& b) { return detail::binary(detail::Elementwise::Div, a, b); }
 /// x / c.
 template <Tensor X, PlainNumber N>
-auto div(const X& x, N c) {
+UNROLL_PER_ISA auto div(const X& x, N c) {
   return detail::with_number(detail::Elementwise::DivNumber, x, c);
 }
 /// c / x.
 template <PlainNumber N, Tensor X>
-auto div(N c, const X& x) {
+UNROLL_PER_ISA auto div(N c, const X& x) {
   return detail::with_number(detail::Elementwise::NumberDiv, x, c);
 }
 /// -x.
 template <Tensor X>
-auto negate(const X& x) {
+UNROLL_PER_ISA auto negate(const X& x) {
   return detail::unary(detail::Elementwise::Negate, x);
 }
 
 /// `add`: two tensors, or a tensor and a plain number.
 template <class A, class B>
-requires(TensorPair<A, B> || detail::TensorAndNumber<A, B>) auto operator+(const A& a, const B& b) {
+requires(TensorPair<A, B> || detail::TensorAndNumber<A, B>) UNROLL_PER_ISA auto operator+(const A& a, const B& b) {
   return add(a, b);
 }
 /// `sub`: two tensors, or a tensor and a plain number.
 template <class A, class B>
-requires(TensorPair<A, B> || detail::TensorAndNumber<A, B>) auto operator-(const A& a, const B& b) {
+requires(TensorPair<A, B> || detail::TensorAndNumber<A, B>) UNROLL_PER_ISA auto operator-(const A& a, const B& b) {
   return sub(a, b);
 }
 /// `mul`: two tensors, or a tensor and a plain number.
 template <class A, class B>
-requires(TensorPair<A, B> || detail::TensorAndNumber<A, B>) auto operator*(const A& a, const B& b) {
+requires(TensorPair<A, B> || detail::TensorAndNumber<A, B>) UNROLL_PER_ISA auto operator*(const A& a, const B& b) {
   return mul(a, b);
 }
 /// `div`: two tensors, or a tensor and a plain number.
 template <class A, class B>
-requires(TensorPair<A, B> || detail::TensorAndNumber<A, B>) auto operator/(const A& a, const B& b) {
+requires(TensorPair<A, B> || detail::TensorAndNumber<A, B>) UNROLL_PER_ISA auto operator/(const A& a, const B& b) {
   return div(a, b);
 }
 /// `negate`.
 template <Tensor X>
-auto operator-(const X& x) {
+UNROLL_PER_ISA auto operator-(const X& x) {
   return negate(x);
 }
 
 /// a = a + b: the handle `a` is set to a new tensor, the old one stays what it was.
 template <class T, class B>
-requires(TensorPair<Variable<T>, B> || PlainNumber<B>) auto operator+=(Variable<T>& a, const B& b)
+requires(TensorPair<Variable<T>, B> || PlainNumber<B>) UNROLL_PER_ISA auto operator+=(Variable<T>& a, const B& b)
     -> Variable<T>& {
   return a = a + b;
 }
 /// a = a - b.
 template <class T, class B>
-requires(TensorPair<Variable<T>, B> || PlainNumber<B>) auto operator-=(Variable<T>& a, const B& b)
+requires(TensorPair<Variable<T>, B> || PlainNumber<B>) UNROLL_PER_ISA auto operator-=(Variable<T>& a, const B& b)
     -> Variable<T>& {
   return a = a - b;
 }
 /// a = a * b.
 template <class T, class B>
-requires(TensorPair<Variable<T>, B> || PlainNumber<B>) auto operator*=(Variable<T>& a, const B& b)
+requires(TensorPair<Variable<T>, B> || PlainNumber<B>) UNROLL_PER_ISA auto operator*=(Variable<T>& a, const B& b)
     -> Variable<T>& {
   return a = a * b;
 }
 /// a = a / b.
 template <class T, class B>
-requires(TensorPair<Variable<T>, B> || PlainNumber<B>) auto operator/=(Variable<T>& a, const B& b)
+requires(TensorPair<Variable<T>, B> || PlainNumber<B>) UNROLL_PER_ISA auto operator/=(Variable<T>& a, const B& b)
     -> Variable<T>& {
   return a = a / b;
 }
@@ -167,49 +167,49 @@ requires(TensorPair<Variable<T>, B> || PlainNumber<B>) auto operator/=(Variable<
 /// where y is 0, and 0 for y where x is 0 and y >= 0.
 template <Tensor A, Tensor B>
 requires TensorPair<A, B>
-auto pow(const A& x, const B& y) { return detail::binary(detail::Elementwise::Pow, x, y); }
+UNROLL_PER_ISA auto pow(const A& x, const B& y) { return detail::binary(detail::Elementwise::Pow, x, y); }
 /// x^c. Whole exponents up to 64 in size are computed by multiplication.
 template <Tensor X, PlainNumber N>
-auto pow(const X& x, N c) {
+UNROLL_PER_ISA auto pow(const X& x, N c) {
   return detail::whole_or_real_power(detail::operand(x), static_cast<double>(c));
 }
 /// c^x. Derivative c^x log c.
 template <PlainNumber N, Tensor X>
-auto pow(N c, const X& x) {
+UNROLL_PER_ISA auto pow(N c, const X& x) {
   return detail::with_number(detail::Elementwise::NumberPow, x, c);
 }
 /// The larger of a and b, NaN if either is. The gradient goes to the one taken, one half to each at a tie.
 template <Tensor A, Tensor B>
 requires TensorPair<A, B>
-auto maximum(const A& a, const B& b) { return detail::binary(detail::Elementwise::Maximum, a, b); }
+UNROLL_PER_ISA auto maximum(const A& a, const B& b) { return detail::binary(detail::Elementwise::Maximum, a, b); }
 /// The larger of x and c. Derivative one half where they are equal.
 template <Tensor X, PlainNumber N>
-auto maximum(const X& x, N c) {
+UNROLL_PER_ISA auto maximum(const X& x, N c) {
   return detail::with_number(detail::Elementwise::MaximumNumber, x, c);
 }
 /// The larger of c and x.
 template <PlainNumber N, Tensor X>
-auto maximum(N c, const X& x) {
+UNROLL_PER_ISA auto maximum(N c, const X& x) {
   return detail::with_number(detail::Elementwise::MaximumNumber, x, c);
 }
 /// The smaller of a and b, NaN if either is. The gradient goes to the one taken, one half to each at a tie.
 template <Tensor A, Tensor B>
 requires TensorPair<A, B>
-auto minimum(const A& a, const B& b) { return detail::binary(detail::Elementwise::Minimum, a, b); }
+UNROLL_PER_ISA auto minimum(const A& a, const B& b) { return detail::binary(detail::Elementwise::Minimum, a, b); }
 /// The smaller of x and c. Derivative one half where they are equal.
 template <Tensor X, PlainNumber N>
-auto minimum(const X& x, N c) {
+UNROLL_PER_ISA auto minimum(const X& x, N c) {
   return detail::with_number(detail::Elementwise::MinimumNumber, x, c);
 }
 /// The smaller of c and x.
 template <PlainNumber N, Tensor X>
-auto minimum(N c, const X& x) {
+UNROLL_PER_ISA auto minimum(N c, const X& x) {
   return detail::with_number(detail::Elementwise::MinimumNumber, x, c);
 }
 /// x held between `low` and `high`. Derivative 1 inside and on both bounds, 0 outside. Throws ValueError
 /// unless low <= high.
 template <Tensor X>
-auto clamp(const X& x, std::type_identity_t<ScalarOf<X>> low, std::type_identity_t<ScalarOf<X>> high) {
+UNROLL_PER_ISA auto clamp(const X& x, std::type_identity_t<ScalarOf<X>> low, std::type_identity_t<ScalarOf<X>> high) {
   using T = ScalarOf<X>;
   const T bounds[] = {low, high};
   return detail::elementwise<T>(detail::Elementwise::Clamp, detail::operand(x), bounds, 2);
@@ -219,82 +219,82 @@ auto clamp(const X& x, std::type_identity_t<ScalarOf<X>> low, std::type_identity
 
 /// e^x.
 template <Tensor X>
-auto exp(const X& x) {
+UNROLL_PER_ISA auto exp(const X& x) {
   return detail::unary(detail::Elementwise::Exp, x);
 }
 /// Natural logarithm; -inf at 0 and NaN below. Derivative 1 / x.
 template <Tensor X>
-auto log(const X& x) {
+UNROLL_PER_ISA auto log(const X& x) {
   return detail::unary(detail::Elementwise::Log, x);
 }
 /// log(1 + x), accurate for small x.
 template <Tensor X>
-auto log1p(const X& x) {
+UNROLL_PER_ISA auto log1p(const X& x) {
   return detail::unary(detail::Elementwise::Log1p, x);
 }
 /// Square root. Derivative 0.5 / sqrt(x), which is infinite at 0.
 template <Tensor X>
-auto sqrt(const X& x) {
+UNROLL_PER_ISA auto sqrt(const X& x) {
   return detail::unary(detail::Elementwise::Sqrt, x);
 }
 /// |x|. Derivative 0 at 0.
 template <Tensor X>
-auto abs(const X& x) {
+UNROLL_PER_ISA auto abs(const X& x) {
   return detail::unary(detail::Elementwise::Abs, x);
 }
 /// x^2.
 template <Tensor X>
-auto square(const X& x) {
+UNROLL_PER_ISA auto square(const X& x) {
   return detail::unary(detail::Elementwise::Square, x);
 }
 /// Sine of x in radians.
 template <Tensor X>
-auto sin(const X& x) {
+UNROLL_PER_ISA auto sin(const X& x) {
   return detail::unary(detail::Elementwise::Sin, x);
 }
 /// Cosine of x in radians.
 template <Tensor X>
-auto cos(const X& x) {
+UNROLL_PER_ISA auto cos(const X& x) {
   return detail::unary(detail::Elementwise::Cos, x);
 }
 /// Error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 template <Tensor X>
-auto erf(const X& x) {
+UNROLL_PER_ISA auto erf(const X& x) {
   return detail::unary(detail::Elementwise::Erf, x);
 }
 /// Hyperbolic tangent.
 template <Tensor X>
-auto tanh(const X& x) {
+UNROLL_PER_ISA auto tanh(const X& x) {
   return detail::unary(detail::Elementwise::Tanh, x);
 }
 /// Logistic function 1 / (1 + e^-x).
 template <Tensor X>
-auto sigmoid(const X& x) {
+UNROLL_PER_ISA auto sigmoid(const X& x) {
   return detail::unary(detail::Elementwise::Sigmoid, x);
 }
 /// max(x, 0). Derivative 0 at 0.
 template <Tensor X>
-auto relu(const X& x) {
+UNROLL_PER_ISA auto relu(const X& x) {
   return detail::unary(detail::Elementwise::Relu, x);
 }
 /// x where x > 0, otherwise slope * x. Derivative at 0: the slope. (Maas et al., 2013)
 template <Tensor X>
-auto leaky_relu(const X& x, double slope = 0.01) {
+UNROLL_PER_ISA auto leaky_relu(const X& x, double slope = 0.01) {
   return detail::with_number(detail::Elementwise::LeakyRelu, x, slope);
 }
 /// log(1 + e^x), without overflow.
 template <Tensor X>
-auto softplus(const X& x) {
+UNROLL_PER_ISA auto softplus(const X& x) {
   return detail::unary(detail::Elementwise::Softplus, x);
 }
 /// Gaussian error linear unit x Phi(x), Phi the normal distribution function (Hendrycks and Gimpel, 2016).
 template <Tensor X>
-auto gelu(const X& x) {
+UNROLL_PER_ISA auto gelu(const X& x) {
   return detail::unary(detail::Elementwise::Gelu, x);
 }
 /// Its approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
 template <Tensor X>
-auto gelu_tanh(const X& x) {
+UNROLL_PER_ISA auto gelu_tanh(const X& x) {
   return detail::unary(detail::Elementwise::GeluTanh, x);
 }
 

@@ -47,7 +47,7 @@ struct GatherOptions {
 /// ValueError for an index out of range.
 template <class T>
 Variable<T> gather_rows(const Variable<T>& table, const Indices& ids, const GatherOptions& options = {});
-template <class T>
+template <class T> UNROLL_PER_ISA
 Variable<T> gather_rows(const Parameter<T>& table, const Indices& ids, const GatherOptions& options = {}) {
   return gather_rows(use(table), ids, options);
 }

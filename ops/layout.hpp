@@ -60,7 +60,7 @@ Variable<T> narrow(const Variable<T>& x, int axis, Index start, Index length);
 template <class T>
 std::vector<Variable<T>> split(const Variable<T>& x, std::span<const Index> sizes, int axis = 0);
 template <class T>
-std::vector<Variable<T>> split(const Variable<T>& x, std::initializer_list<Index> sizes, int axis = 0) {
+UNROLL_PER_ISA std::vector<Variable<T>> split(const Variable<T>& x, std::initializer_list<Index> sizes, int axis = 0) {
   return split(x, std::span<const Index>(sizes.begin(), sizes.size()), axis);
 }
 /// The same into `pieces`, which are as many as `sizes`; takes nothing from the heap.
@@ -77,7 +77,7 @@ template <class T>
 std::vector<Variable<T>> chunk(const Variable<T>& x, int n, int axis = -1);
 /// `N` equal pieces, for the gates of a cell: `auto [i, f, g, o] = chunk<4>(gates);` with `gates` (B,4H).
 template <int N, class T>
-std::array<Variable<T>, static_cast<std::size_t>(N)> chunk(const Variable<T>& x, int axis = -1) {
+UNROLL_PER_ISA std::array<Variable<T>, static_cast<std::size_t>(N)> chunk(const Variable<T>& x, int axis = -1) {
   static_assert(N > 0, "chunk<N> takes at least one piece");
   std::array<Variable<T>, static_cast<std::size_t>(N)> pieces;
   chunk_into(x, axis, std::span<Variable<T>>(pieces));
@@ -91,15 +91,15 @@ std::array<Variable<T>, static_cast<std::size_t>(N)> chunk(const Variable<T>& x,
 template <class T>
 Variable<T> concat(std::span<const Variable<T>> list, int axis = 0);
 template <class T>
-Variable<T> concat(std::initializer_list<Variable<T>> list, int axis = 0) {
+UNROLL_PER_ISA Variable<T> concat(std::initializer_list<Variable<T>> list, int axis = 0) {
   return concat(std::span<const Variable<T>>(list.begin(), list.size()), axis);
 }
 template <class T>
-Variable<T> concat(const std::vector<Variable<T>>& list, int axis = 0) {
+UNROLL_PER_ISA Variable<T> concat(const std::vector<Variable<T>>& list, int axis = 0) {
   return concat(std::span<const Variable<T>>(list), axis);
 }
 template <class T, std::size_t N>
-Variable<T> concat(const std::array<Variable<T>, N>& list, int axis = 0) {
+UNROLL_PER_ISA Variable<T> concat(const std::array<Variable<T>, N>& list, int axis = 0) {
   return concat(std::span<const Variable<T>>(list), axis);
 }
 
@@ -109,15 +109,15 @@ Variable<T> concat(const std::array<Variable<T>, N>& list, int axis = 0) {
 template <class T>
 Variable<T> stack(std::span<const Variable<T>> list);
 template <class T>
-Variable<T> stack(std::initializer_list<Variable<T>> list) {
+UNROLL_PER_ISA Variable<T> stack(std::initializer_list<Variable<T>> list) {
   return stack(std::span<const Variable<T>>(list.begin(), list.size()));
 }
 template <class T>
-Variable<T> stack(const std::vector<Variable<T>>& list) {
+UNROLL_PER_ISA Variable<T> stack(const std::vector<Variable<T>>& list) {
   return stack(std::span<const Variable<T>>(list));
 }
 template <class T, std::size_t N>
-Variable<T> stack(const std::array<Variable<T>, N>& list) {
+UNROLL_PER_ISA Variable<T> stack(const std::array<Variable<T>, N>& list) {
   return stack(std::span<const Variable<T>>(list));
 }
 

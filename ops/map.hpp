@@ -45,7 +45,7 @@ extern template void map_on_tape(const char*, const MapKernels<double>&, const v
 ///
 /// `Arch` is the instruction set that the calling file is compiled for; do not give it.
 template <class Arch = native_arch, class F, Tensor First, Tensor... Rest>
-auto map(F f, const First& first, const Rest&... rest) {
+UNROLL_PER_ISA auto map(F f, const First& first, const Rest&... rest) {
   static_assert(sizeof...(Rest) + 1 <= detail::max_map_inputs, "map takes at most 12 operands");
   static_assert(std::is_trivially_copyable_v<F> && std::is_trivially_destructible_v<F>,
                 "the lambda given to map may capture only plain numbers (it is kept on the tape)");

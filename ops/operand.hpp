@@ -23,11 +23,11 @@ struct ScalarOf<Parameter<T>> {
 };
 
 template <class T>
-const Variable<T>& operand(const Variable<T>& x) {
+UNROLL_PER_ISA const Variable<T>& operand(const Variable<T>& x) {
   return x;
 }
 template <class T>
-Variable<T> operand(const Parameter<T>& x) {
+UNROLL_PER_ISA Variable<T> operand(const Parameter<T>& x) {
   return use(x);
 }
 

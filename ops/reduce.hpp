@@ -31,21 +31,21 @@ Variable<T> reduce_along(ReduceOp op, const Variable<T>& x, int axis, ReduceOpti
 /// Sum of the elements; 0 of none. Accumulated so that rounding does not grow with their number: the float
 /// sum of 20,000,000 ones is 20,000,000.
 template <Tensor X>
-auto sum(const X& x) {
+UNROLL_PER_ISA auto sum(const X& x) {
   return detail::reduce_all<ScalarOf<X>>(detail::ReduceOp::sum, detail::operand(x));
 }
 template <Tensor X>
-auto sum(const X& x, int axis, ReduceOptions options = {}) {
+UNROLL_PER_ISA auto sum(const X& x, int axis, ReduceOptions options = {}) {
   return detail::reduce_along<ScalarOf<X>>(detail::ReduceOp::sum, detail::operand(x), axis, options);
 }
 
 /// Sum divided by the number of elements; NaN of none.
 template <Tensor X>
-auto mean(const X& x) {
+UNROLL_PER_ISA auto mean(const X& x) {
   return detail::reduce_all<ScalarOf<X>>(detail::ReduceOp::mean, detail::operand(x));
 }
 template <Tensor X>
-auto mean(const X& x, int axis, ReduceOptions options = {}) {
+UNROLL_PER_ISA auto mean(const X& x, int axis, ReduceOptions options = {}) {
   return detail::reduce_along<ScalarOf<X>>(detail::ReduceOp::mean, detail::operand(x), axis, options);
 }
 
@@ -54,31 +54,31 @@ auto mean(const X& x, int axis, ReduceOptions options = {}) {
 /// them). `max(x, 0)` is the maximum along axis 0: the larger of x and the number 0 is `maximum(x, 0)`.
 /// Throws ShapeError of no elements.
 template <Tensor X>
-auto max(const X& x) {
+UNROLL_PER_ISA auto max(const X& x) {
   return detail::reduce_all<ScalarOf<X>>(detail::ReduceOp::max, detail::operand(x));
 }
 template <Tensor X>
-auto max(const X& x, int axis, ReduceOptions options = {}) {
+UNROLL_PER_ISA auto max(const X& x, int axis, ReduceOptions options = {}) {
   return detail::reduce_along<ScalarOf<X>>(detail::ReduceOp::max, detail::operand(x), axis, options);
 }
 
 /// The smallest element; otherwise as `max`.
 template <Tensor X>
-auto min(const X& x) {
+UNROLL_PER_ISA auto min(const X& x) {
   return detail::reduce_all<ScalarOf<X>>(detail::ReduceOp::min, detail::operand(x));
 }
 template <Tensor X>
-auto min(const X& x, int axis, ReduceOptions options = {}) {
+UNROLL_PER_ISA auto min(const X& x, int axis, ReduceOptions options = {}) {
   return detail::reduce_along<ScalarOf<X>>(detail::ReduceOp::min, detail::operand(x), axis, options);
 }
 
 /// log sum_j exp(x_j), without overflow; -inf, with gradient 0, of no elements or of -inf only.
 template <Tensor X>
-auto logsumexp(const X& x) {
+UNROLL_PER_ISA auto logsumexp(const X& x) {
   return detail::reduce_all<ScalarOf<X>>(detail::ReduceOp::logsumexp, detail::operand(x));
 }
 template <Tensor X>
-auto logsumexp(const X& x, int axis, ReduceOptions options = {}) {
+UNROLL_PER_ISA auto logsumexp(const X& x, int axis, ReduceOptions options = {}) {
   return detail::reduce_along<ScalarOf<X>>(detail::ReduceOp::logsumexp, detail::operand(x), axis, options);
 }
 

@@ -19,7 +19,7 @@ Variable<T> softmax_along(const Variable<T>& x, int axis, bool log);
 /// -inf the result is 0 everywhere and so is the gradient, where other libraries give NaN. NaN or +inf makes
 /// its whole row NaN. Throws ShapeError when x has no such axis.
 template <Tensor X>
-auto softmax(const X& x, int axis = -1) {
+UNROLL_PER_ISA auto softmax(const X& x, int axis = -1) {
   return detail::softmax_along<ScalarOf<X>>(detail::operand(x), axis, false);
 }
 
@@ -29,7 +29,7 @@ auto softmax(const X& x, int axis = -1) {
 /// More exact than log(softmax(x)), whose logarithm may meet 0. Entries of -inf give -inf, also where all are
 /// -inf. Throws ShapeError when x has no such axis.
 template <Tensor X>
-auto log_softmax(const X& x, int axis = -1) {
+UNROLL_PER_ISA auto log_softmax(const X& x, int axis = -1) {
   return detail::softmax_along<ScalarOf<X>>(detail::operand(x), axis, true);
 }
 

@@ -21,7 +21,7 @@ struct ClipOptions {
 template <class T>
 double clip_grad_norm(const ParameterList<T>& parameters, double max_norm, const ClipOptions& options = {});
 template <class T>
-double clip_grad_norm(const Optimizer<T>& optimizer, double max_norm, const ClipOptions& options = {}) {
+UNROLL_PER_ISA double clip_grad_norm(const Optimizer<T>& optimizer, double max_norm, const ClipOptions& options = {}) {
   return clip_grad_norm(optimizer.parameters(), max_norm, options);
 }
 
@@ -29,7 +29,7 @@ double clip_grad_norm(const Optimizer<T>& optimizer, double max_norm, const Clip
 template <class T>
 void clip_grad_value(const ParameterList<T>& parameters, double limit);
 template <class T>
-void clip_grad_value(const Optimizer<T>& optimizer, double limit) {
+UNROLL_PER_ISA void clip_grad_value(const Optimizer<T>& optimizer, double limit) {
   clip_grad_value(optimizer.parameters(), limit);
 }
 

@@ -107,7 +107,7 @@ extern template FitResult run_fit(const FitJob<double>&, const FitOptions&);
 /// \param loss the loss of a shard's part, a scalar; parts are added up. Undefined when the shard has nothing to do.
 ///
 /// Throws ValueError when a loss is not finite (nothing was changed by that batch), and what its parts throw.
-template <class Model, class T, class Batches, class Loss>
+template <class Model, class T, class Batches, class Loss> UNROLL_PER_ISA
 FitResult fit(Model& model, Optimizer<T>& optimizer, Shards<T>& shards, Batches& batches, Loss&& loss,
               const FitOptions& options = {}) {
   detail::FitJob<T> job{.parameters = parameters_of<T>(model), .optimizer = optimizer};

@@ -56,7 +56,7 @@ class LBFGS : public Optimizer<T> {
   /// Makes up to `max_iter` iterations. `closure()` computes the loss, calls backward() and returns the loss as a
   /// number; gradients are forgotten before each call. Returns the first loss, that of the values before.
   template <class F>
-  double step(F&& closure) {
+  UNROLL_PER_ISA double step(F&& closure) {
     using Closure = std::remove_reference_t<F>;
     const auto call = [](void* f) { return static_cast<double>((*static_cast<Closure*>(f))()); };
     return run(call, const_cast<void*>(static_cast<const void*>(&closure)));

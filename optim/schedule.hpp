@@ -27,7 +27,7 @@ class Schedule {
   /// Any function of an Index.
   template <class F>
   requires(!std::same_as<std::remove_cvref_t<F>, Schedule> && std::is_invocable_r_v<double, const F&, Index>)
-      Schedule(F f)
+      UNROLL_PER_ISA Schedule(F f)
       : function_(std::make_shared<const Of<F>>(std::move(f))) {}
 
   double operator()(Index step) const {
@@ -41,7 +41,7 @@ class Schedule {
     virtual double at(Index step) const = 0;
   };
   template <class F>
-  struct Of final : Function {
+  struct UNROLL_PER_ISA Of final : Function {
     explicit Of(F g) : f(std::move(g)) {}
     double at(Index step) const override { return f(step); }
     F f;

@@ -7,6 +7,8 @@
 #include <span>
 #include <string>
 
+#include "unroll/core/per_isa.hpp"
+
 namespace unroll {
 
 /// Is shown every array of an object's state in turn, to write it out or to fill it in.
@@ -32,7 +34,7 @@ concept HasState = requires(X& x, StateVisitor& visitor) {
 ///
 ///     each_state(adam, [&](const std::string& name, auto values) { out.write(name, values); });
 template <HasState X, class F>
-void each_state(X& x, F&& f) {
+UNROLL_PER_ISA void each_state(X& x, F&& f) {
   struct Calls final : StateVisitor {
     explicit Calls(F& g) : f(g) {}
     void array(const std::string& name, std::span<float> values) override { f(name, values); }

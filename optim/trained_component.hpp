@@ -34,7 +34,7 @@ struct TrainedComponentOptions {
 /// likelihood where the rate is small enough, which makes expectation-maximisation the generalised one. Moves, with a
 /// tape and an optimizer of its own.
 template <class M, class LogLikelihood>
-class TrainedComponent {
+class UNROLL_PER_ISA TrainedComponent {
  public:
   using scalar = scalar_of<M>;
 

@@ -44,7 +44,7 @@ struct StateWalk {
 class StateLeaves {
  public:
   template <class X>
-  void walk(const std::string& name, X& x) {
+  UNROLL_PER_ISA void walk(const std::string& name, X& x) {
     if constexpr (std::is_same_v<X, Rng>) {
       auto words = std::make_shared<Rng::State>(x.state());
       leaves.push_back({name, DType::u64, {4}, bytes_of(words->data())});
@@ -81,7 +81,7 @@ class StateLeaves {
   }
 
   template <class T>
-  void parameter(const std::string& name, ParameterStorage<T>& p) {
+  UNROLL_PER_ISA void parameter(const std::string& name, ParameterStorage<T>& p) {
     if (!is_new(&p)) return;  // tied
     std::vector<Index> shape;
     for (int d = 0; d < p.shape.rank(); ++d) shape.push_back(p.shape[d]);
@@ -100,11 +100,11 @@ class StateLeaves {
   };
 
   template <class X>
-  static std::byte* bytes_of(X* data) {
+  UNROLL_PER_ISA static std::byte* bytes_of(X* data) {
     return reinterpret_cast<std::byte*>(const_cast<std::remove_const_t<X>*>(data));
   }
   template <class X>
-  void number(const std::string& name, X& x, bool must_agree) {
+  UNROLL_PER_ISA void number(const std::string& name, X& x, bool must_agree) {
     using Number = std::remove_const_t<X>;
     const auto add = [&]<class N>(N*) {
       leaves.push_back({name, dtype_of<N>(), {}, bytes_of(&x)});
@@ -117,7 +117,7 @@ class StateLeaves {
     }
   }
   template <class X>
-  void list(const std::string& name, X& x) {
+  UNROLL_PER_ISA void list(const std::string& name, X& x) {
     leaves.push_back({name, dtype_of<typename X::value_type>(), {static_cast<Index>(x.size())}, bytes_of(x.data())});
     leaves.back().list = &x;
     leaves.back().resize = [](void* object, std::size_t n) {
@@ -153,20 +153,20 @@ class TrainingState {
  public:
   /// Throws ValueError for a name that is there.
   template <class X>
-  TrainingState& add(std::string name, X& x) {
+  UNROLL_PER_ISA TrainingState& add(std::string name, X& x) {
     static_assert(!std::is_const_v<X>, "what is added must be changeable: loading sets it");
     append(std::move(name), [&x](detail::StateLeaves& leaves, const std::string& at) { leaves.walk(at, x); });
     return *this;
   }
   template <class T>
-  TrainingState& add(std::string name, const ParameterList<T>& list) {
+  UNROLL_PER_ISA TrainingState& add(std::string name, const ParameterList<T>& list) {
     append(std::move(name), [list](detail::StateLeaves& leaves, const std::string& at) {
       for (const NamedParameter<T>& p : list) leaves.parameter(at + "." + p.name, *p.storage);
     });
     return *this;
   }
   template <class T>
-  TrainingState& add(std::string name, ParameterList<T>& list) {
+  UNROLL_PER_ISA TrainingState& add(std::string name, ParameterList<T>& list) {
     return add(std::move(name), std::as_const(list));
   }
   /// All that another one holds.

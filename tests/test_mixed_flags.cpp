@@ -1,6 +1,7 @@
 // One program of files that are compiled for different instruction sets. The linker keeps one copy of a function that
-// several of them define; what `map` makes of a lambda or functor must not be such a function, or all files would run
-// the loops of one of them: too narrow, or with instructions that the machine at hand may not have.
+// several of them define; nothing that the library's headers define must be such a function, or all files would run the
+// copy of one of them: with loops that are too narrow, or with instructions that the machine at hand may not have. This
+// file itself is compiled for the baseline, so that the program runs on any machine.
 
 #include <doctest/doctest.h>
 
@@ -51,6 +52,9 @@ TEST_CASE("each file runs its own loops, as wide as its flags allow") {
             doctest::Approx(static_cast<double>(sse2.gradient[i])).epsilon(1e-5));
     // Built-in cells run kernels that the library chose for the machine, in every file the same.
     CHECK(other.lstm == sse2.lstm);
+    REQUIRE(other.losses.size() == 3);
+    for (std::size_t k = 0; k < 3; ++k)
+      CHECK(static_cast<double>(other.losses[k]) == doctest::Approx(static_cast<double>(sse2.losses[k])).epsilon(1e-5));
   };
   if (has("avx2")) {
     const mixed::Findings avx2 = mixed::avx2();

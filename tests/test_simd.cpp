@@ -2,10 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <string>
 #include <vector>
 
+#include "unroll/core/dual.hpp"
+#include "unroll/core/random.hpp"
 #include "unroll/core/simd.hpp"
 
 using namespace unroll;
@@ -199,6 +204,139 @@ TEST_CASE_TEMPLATE("extremes saturate, NaN stays NaN", L, LANES) {
   CHECK(std::isnan(maximum(0, L(nan))[0]));
   CHECK(std::isnan(minimum(L(nan), 0)[0]));
   CHECK(std::isnan(minimum(0, L(nan))[0]));
+}
+
+// This file's own instruction set, and the narrower ones among the library's.
+#if UNROLL_HAS_XSIMD && defined(__AVX2__) && defined(__FMA__)
+#define ALL_LANES \
+  LANES, Lane<float, sse2_arch>, Lane<double, sse2_arch>, Lane<float, avx2_arch>, Lane<double, avx2_arch>
+#elif UNROLL_HAS_XSIMD && defined(__x86_64__)
+#define ALL_LANES LANES, Lane<float, sse2_arch>, Lane<double, sse2_arch>
+#else
+#define ALL_LANES LANES
+#endif
+
+namespace {
+
+template <class T>
+struct ValuesAndSlopes {
+  std::vector<T> values, slopes;
+};
+
+template <class L, class F>
+[[gnu::noinline]] ValuesAndSlopes<typename L::scalar_type> run(F f, const std::vector<typename L::scalar_type>& x) {
+  ValuesAndSlopes<typename L::scalar_type> all;
+  for (const auto number : x) {
+    const auto y = f(Dual<L, 1>::variable(L(number), 0));
+    all.values.push_back(y.value[L::size - 1]);
+    all.slopes.push_back(y.d[0][L::size - 1]);
+  }
+  return all;
+}
+#define RUN(y) run<L>([](auto x) { return y; }, x)
+
+template <class T>
+[[gnu::noinline]] void check_nan(const char* name, const std::vector<T>& numbers) {
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    CHECK_MESSAGE(std::isnan(numbers[i]), std::string(name), " of NaN number ", i);
+}
+
+// Results below the smallest normal number may be zero; an operand below it may count as zero.
+template <class T, class R>
+[[gnu::noinline]] void check_like(const char* name, double bound, const std::vector<T>& x, const std::vector<T>& y,
+                                  R reference) {
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    double off = ulps<T>(y[i], reference(Wider<T>(x[i])));
+    if (std::fpclassify(x[i]) == FP_SUBNORMAL)
+      off = std::min(off, ulps<T>(y[i], reference(std::copysign(Wider<T>(0), Wider<T>(x[i])))));
+    CHECK_MESSAGE(off <= bound, std::string(name), " of ", x[i], " is ", y[i]);
+  }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("NaN of any sign and payload passes through values and slopes", L, ALL_LANES) {
+  using T = typename L::scalar_type;
+  using Bits = std::conditional_t<std::is_same_v<T, float>, std::uint32_t, std::uint64_t>;
+  constexpr int quiet_bit = std::numeric_limits<T>::digits - 2;
+  const Bits quiet = (~Bits{0} >> 1) >> quiet_bit << quiet_bit, payloads = (Bits{1} << quiet_bit) - 1;
+  std::vector<T> x;
+  for (const Bits payload : {Bits{0}, Bits{1}, Bits{2}, Bits{0x1ff}, Bits{0x200}, Bits{0x12345}, payloads})
+    for (const Bits sign : {Bits{0}, ~(~Bits{0} >> 1)}) x.push_back(std::bit_cast<T>(quiet | payload | sign));
+  check_nan("NaN", x);
+#define CHECK_NAN(y) check_nan(#y, RUN(y).values);
+#define CHECK_NAN_AND_SLOPE(y)                    \
+  {                                               \
+    const auto all = RUN(y);                      \
+    check_nan(#y, all.values);                    \
+    check_nan("the derivative of " #y, all.slopes); \
+  }
+  CHECK_NAN_AND_SLOPE(exp(x))
+  CHECK_NAN_AND_SLOPE(expm1(x))
+  CHECK_NAN_AND_SLOPE(log(x))
+  CHECK_NAN_AND_SLOPE(log1p(x))
+  CHECK_NAN_AND_SLOPE(rsqrt(x))
+  CHECK_NAN_AND_SLOPE(tanh(x))
+  CHECK_NAN_AND_SLOPE(sigmoid(x))
+  CHECK_NAN_AND_SLOPE(softplus(x))
+  CHECK_NAN_AND_SLOPE(erf(x))
+  CHECK_NAN_AND_SLOPE(gelu_tanh(x))
+  CHECK_NAN_AND_SLOPE(sin(x))
+  CHECK_NAN_AND_SLOPE(pow(x, 1.5))
+  CHECK_NAN_AND_SLOPE(pow(2, x))
+  CHECK_NAN_AND_SLOPE(1 / x)
+  CHECK_NAN(relu(x) + leaky_relu(x, 0.1))
+  CHECK_NAN(abs(x))
+  CHECK_NAN(clamp(x, -1, 1))
+  CHECK_NAN(maximum(x, 1))
+  CHECK_NAN(maximum(1, x))
+  CHECK_NAN(minimum(x, 1))
+  CHECK_NAN(minimum(1, x))
+  for (const T nan : x) CHECK(std::isnan(tanh(L(nan))[0]));  // which has a way of its own without a slope
+}
+
+TEST_CASE_TEMPLATE("infinities, zeros, the largest and the smallest numbers", L, ALL_LANES) {
+  using T = typename L::scalar_type;
+  using Limits = std::numeric_limits<T>;
+  std::vector<T> x;
+  for (const T size : {Limits::infinity(), Limits::max(), T(1e10), T(0.5), Limits::min(), Limits::min() / 3,
+                       Limits::denorm_min(), T(0)})
+    x.push_back(size), x.push_back(-size);
+#define CHECK_LIKE(y, reference) CHECK_LIKE_TO(4, y, reference)
+#define CHECK_LIKE_TO(bound, y, reference) check_like(#y, bound, x, RUN(y).values, [](auto x) { return reference; });
+#define CHECK_SLOPE(y, reference) \
+  check_like("the derivative of " #y, 4, x, RUN(y).slopes, [](auto x) { return reference; });
+  CHECK_LIKE(exp(x), std::exp(x))
+  CHECK_LIKE(expm1(x), std::expm1(x))
+  CHECK_LIKE(tanh(x), std::tanh(x))
+  CHECK_LIKE(sigmoid(x), 1 / (1 + std::exp(-x)))
+  CHECK_LIKE(softplus(x), std::log1p(std::exp(-std::fabs(x))) + std::fmax(x, decltype(x)(0)))
+  CHECK_LIKE_TO((std::is_same_v<T, float> ? 4 : 100), erf(x), std::erf(x))
+  CHECK_LIKE(log1p(x), std::log1p(x))
+  CHECK_LIKE(sqrt(x), std::sqrt(x))
+  CHECK_LIKE(1 / x, 1 / x)
+  CHECK_LIKE(x / x, x / x)
+  CHECK_LIKE(abs(x), std::fabs(x))
+  CHECK_SLOPE(tanh(x), 1 / (std::cosh(x) * std::cosh(x)))
+  CHECK_SLOPE(sigmoid(x), 1 / (2 + 2 * std::cosh(x)))
+  for (const auto& y : {RUN(sqrt(x)), RUN(tanh(x)), RUN(erf(x))}) CHECK(std::signbit(y.values.back()));  // of -0
+  CHECK(gelu_tanh(L(-1e10))[0] == 0);
+  if (std::is_same_v<T, double>) std::erase_if(x, [](T y) { return std::fpclassify(y) == FP_SUBNORMAL; });
+  CHECK_LIKE(log(x), std::log(x))
+}
+
+TEST_CASE_TEMPLATE("division and square root are rounded correctly", L, ALL_LANES) {
+  using T = typename L::scalar_type;
+  Rng rng(5);
+  const auto number = [&] {
+    return std::ldexp(1 + rng.uniform<T>(), static_cast<int>(80 * rng.uniform<double>()) - 40);
+  };
+  int wrong = 0;
+  for (int i = 0; i < 4000; ++i) {
+    const T a = number(), b = number();
+    wrong += (L(a) / L(b))[0] != a / b || (L(a) / L(a))[0] != 1 || sqrt(L(a))[0] != std::sqrt(a);
+  }
+  CHECK(wrong == 0);
 }
 
 TEST_CASE_TEMPLATE("tanh is odd, never beyond 1 and rises; sigmoid rises", L, Lane<float>, Lane<double>) {

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "unroll/nn/linear.hpp"
 #include "unroll/nn/lstm.hpp"
 #include "unroll/nn/rnn.hpp"
 #include "unroll/ops/map.hpp"
@@ -16,6 +17,7 @@ struct Findings {
   int inline_function;  // a lambda in an inline function of a common header that has the instruction set as an argument
   std::vector<float> gradient;  // of tanh(x) x, by the functor below
   std::vector<float> lstm;      // what a built-in layer puts out
+  std::vector<float> losses;    // of a model's training, whose layers have built-in cells and the cell below
 };
 
 /// Numbers in a register of what `map` hands to a lambda.
@@ -38,6 +40,27 @@ struct Function {
   X operator()(const X& x) const {
     return tanh(x) * x;
   }
+};
+
+// A cell of one's own in a header of one's own, which needs what the library's have.
+template <class T>
+struct UNROLL_PER_ISA OwnCell {
+  using scalar = T;
+  using state = unroll::Variable<T>;
+  unroll::Linear<T> ih, hh;
+  OwnCell(unroll::Index input_size, unroll::Index hidden_size, unroll::Rng& rng)
+      : ih(input_size, hidden_size, rng), hh(hidden_size, hidden_size, rng) {}
+  unroll::Index output_size() const { return hh.output_size(); }
+  auto project(unroll::Variable<T> x) const { return ih(x); }
+  auto step(unroll::Variable<T> px, state h) const { return unroll::map(Squash{}, px, hh(h)); }
+  void each(auto&& visit) { visit("ih", ih), visit("hh", hh); }
+
+  struct Squash {
+    template <class X>
+    X operator()(const X& a, const X& b) const {
+      return tanh(a + b);
+    }
+  };
 };
 
 // Not inlined, so that the linker has to choose where files share it.
