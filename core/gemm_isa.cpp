@@ -4,6 +4,8 @@
 // row of the panel, and a multiply-add for each pair (Goto and van de Geijn, 2008, "Anatomy of high-performance matrix
 // multiplication"). The rows of A are read where they lie.
 
+#include <utility>
+
 #include "unroll/core/gemm_kernels.hpp"
 #include "unroll/core/kernels.hpp"
 #include "unroll/core/simd.hpp"
@@ -242,6 +244,28 @@ void product(bool transposed_a, bool transposed_b, Index m, Index n, Index k, T 
   }
 }
 
+// The sum of a register's numbers, in every place of the result: halves are swapped and added.
+template <int half, class Register, int... i>
+UNROLL_INLINE Register swapped_and_added(Register x, std::integer_sequence<int, i...>) {
+  return x + __builtin_shufflevector(x, x, (i ^ half)...);
+}
+template <int half, class T>
+UNROLL_INLINE T sum_of_halves(typename L<T>::Raw::register_type x) {
+  if constexpr (half == 0) {
+    return x[0];
+  } else {
+    return sum_of_halves<half / 2, T>(swapped_and_added<half>(x, std::make_integer_sequence<int, L<T>::size>()));
+  }
+}
+template <class T>
+UNROLL_INLINE T sum_of_lanes(L<T> x) {
+  if constexpr (L<T>::scalar) {
+    return x.raw;
+  } else {
+    return sum_of_halves<L<T>::size / 2, T>(x.raw);
+  }
+}
+
 // `rows` rows of W by x, their sums side by side.
 template <int rows, class T>
 void dot_rows(Index k, T alpha, const T* x, const T* w, Index ldw, T beta, T* y) {
@@ -261,7 +285,7 @@ void dot_rows(Index k, T alpha, const T* x, const T* w, Index ldw, T beta, T* y)
     });
   }
   each_of<rows>([&](int r) UNROLL_INLINE_LAMBDA {
-    const T total = alpha * reduce_add(sum[r]);
+    const T total = alpha * sum_of_lanes<T>(sum[r]);
     y[r] = beta == T(0) ? total : total + beta * y[r];
   });
 }
