@@ -12,8 +12,9 @@ namespace unroll {
 ///
 /// Processors compute slowly with denormal numbers, and a state that decays (a network that hears silence, the moments
 /// of a parameter that gets no gradient any more) reaches them and stays there: the smallest one times 0.7 rounds to
-/// itself. So time loops (`Rnn`, `teacher_forced`, whatever opens a `Loop`), `backward()` and the step of an optimizer
-/// open this scope by themselves. Everything else (operations, gates and products outside of loops) computes with
+/// itself. So time loops (`Rnn`, `teacher_forced`, whatever opens a `Loop`), `backward()` of a Recording with one, and
+/// the step of an optimizer open this scope by themselves. Everything else (operations, gates and products outside of
+/// loops, and backward through them) computes with
 /// denormal numbers as IEEE 754 says. A loop over steps that is written by hand and runs for long opens its own:
 ///
 ///     const FlushDenormals flush;

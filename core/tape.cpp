@@ -336,7 +336,8 @@ void Tape<T>::backward(const Variable<T>& loss) {
 
 template <class T>
 [[gnu::noinline]] void Tape<T>::run_backward() {
-  const FlushDenormals flush;
+  // Only what went through a time loop: a plain function of a denormal number has its exact slope.
+  const FlushDenormals flush(frame_.looped || FlushDenormals::active());
   backward_frame_ = __builtin_frame_address(0);
   if (observer_) return observer_->runs_backward(frame_.last);
   for (detail::Record* r = frame_.last; r; r = r->previous) r->backward(r);
@@ -362,7 +363,9 @@ Tape<T>& Tape<T>::inner() {
 template <class T>
 Loop<T>::Loop(Tape<T>& tape, Index total_rows)
     : tape_(tape), outer_(tape.frame_.loop), total_rows_(total_rows), active_(tape.recording()) {
-  if (active_) tape_.frame_.loop = this;
+  if (!active_) return;
+  tape_.frame_.loop = this;
+  tape_.frame_.looped = true;
 }
 
 template <class T>

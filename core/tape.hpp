@@ -106,8 +106,8 @@ class Tape : public detail::TapeBase {
   explicit Tape(std::uint64_t seed = 0) : rng_(seed) {}
 
   /// Adds d loss / d p into the gradient of every parameter p, and into the adjoint of every differentiable Variable
-  /// that led to `loss`. Runs the recorded operations last to first, without recursion. Denormal numbers are zero
-  /// meanwhile (FlushDenormals).
+  /// that led to `loss`. Runs the recorded operations last to first, without recursion. In a Recording
+  /// with a time loop denormal numbers are zero meanwhile (FlushDenormals).
   ///
   /// Throws NonScalarError unless `loss` has one element, BackwardTwiceError on the second call in one Recording,
   /// NotRecordedError when nothing differentiable led to `loss` or the innermost scope is an Evaluation.
@@ -215,6 +215,7 @@ class Tape : public detail::TapeBase {
     bool recording = false;
     bool training = false;
     bool backward_done = false;
+    bool looped = false;  // a Loop was open
   };
 
   // Values below this many elements lie directly behind their node.

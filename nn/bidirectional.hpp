@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "unroll/nn/cell_steps_detail.hpp"
+#include "unroll/nn/initial_states.hpp"  // the first to name Reversed
 #include "unroll/nn/rnn.hpp"
 #include "unroll/nn/stack_result.hpp"
 #include "unroll/ops/elementwise.hpp"
