@@ -1,7 +1,6 @@
 #include "unroll/core/gemm_rules.hpp"
 
 #include <span>
-#include <string_view>
 #include <type_traits>
 
 #include "unroll/core/isa.hpp"
@@ -136,7 +135,7 @@ GemmClass find_class() {
 #if defined(__aarch64__)
   return GemmClass::arm64;
 #else
-  const std::string_view core = cblas_core();
+  const std::string core = cblas_core();
   const bool cblas_512 = core == "SkylakeX" || core == "Cooperlake" || core == "SapphireRapids";
   const bool cblas_sse = core == "Prescott" || core == "Core2" || core == "Penryn" || core == "Dunnington" ||
                          core == "Atom" || core == "Nano" || core == "Nehalem" || core == "Athlon" ||
