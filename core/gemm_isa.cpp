@@ -189,6 +189,7 @@ void panels_product(Index rows, Index n, Index k, Index p, Index depth, const Le
 template <class T>
 void times_packed(Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* packed, T beta, const T* d,
                   Index ldd, T* c, Index ldc) {
+  if (beta == T(0)) d = c, ldd = ldc;  // D may be null
   const Result<T> all{alpha, beta, d, ldd, c, ldc};
   for (Index i = 0; i < m; i += block_rows) {
     const Index rows = least(block_rows, m - i);
