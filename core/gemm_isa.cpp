@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "unroll/core/each_of_detail.hpp"
 #include "unroll/core/gemm_kernels.hpp"
 #include "unroll/core/kernels.hpp"
 #include "unroll/core/simd.hpp"
@@ -19,8 +20,6 @@ namespace {
 
 using Index = std::int64_t;
 
-#define UNROLL_INLINE_LAMBDA __attribute__((always_inline))
-
 // Registers across a panel. Six rows of them, one row of the panel and a number of A fill 32 registers of AVX-512 and
 // NEON, or the 16 of the others, nearly: enough sums for the processor never to wait for one.
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -30,7 +29,7 @@ constexpr int panel_lanes = 2;
 #endif
 constexpr int tile_rows = 6;
 // A panel of so many rows stays in the first or second cache while the tiles pass it, and so do so many rows of A.
-constexpr Index block_depth = 512, block_rows = 96;
+constexpr Index block_depth = 512, rows_at_once = 96;
 // The processor by itself is late to fetch a panel from the second cache.
 constexpr Index prefetched_rows = 8;
 
@@ -40,15 +39,6 @@ template <class T>
 constexpr Index panel_width = panel_lanes * L<T>::size;
 
 Index least(Index a, Index b) { return a < b ? a : b; }
-
-// f(0), ... f(n - 1), written out: sums in an array stay in registers only when no loop runs over them.
-template <int n, class F>
-UNROLL_INLINE void each_of(F f) {
-  if constexpr (n > 0) {
-    each_of<n - 1>(f);
-    f(n - 1);
-  }
-}
 
 // A as a tile reads it: where it lies, or copied tile by tile, the rows of a tile side by side.
 template <class T>
@@ -191,8 +181,8 @@ void times_packed(Index m, Index n, Index k, T alpha, const T* a, Index lda, con
                   Index ldd, T* c, Index ldc) {
   if (beta == T(0)) d = c, ldd = ldc;  // D may be null
   const Result<T> all{alpha, beta, d, ldd, c, ldc};
-  for (Index i = 0; i < m; i += block_rows) {
-    const Index rows = least(block_rows, m - i);
+  for (Index i = 0; i < m; i += rows_at_once) {
+    const Index rows = least(rows_at_once, m - i);
     const Result<T> result = all.at(i, 0);
     for (Index p = 0; p < k; p += block_depth)
       panels_product(rows, n, k, p, least(block_depth, k - p), Left<T>{a + i * lda + p, lda, 1, lda, 0}, packed,

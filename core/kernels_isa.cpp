@@ -2,6 +2,8 @@
 // compiler.
 
 #include "unroll/core/kernels.hpp"
+
+#include "unroll/core/each_of_detail.hpp"
 #include "unroll/core/simd.hpp"
 #include "unroll/core/sum_kernels.hpp"
 
@@ -9,8 +11,6 @@ namespace unroll::detail::UNROLL_ISA {
 namespace {
 
 using Index = std::int64_t;
-
-#define UNROLL_INLINE_LAMBDA __attribute__((always_inline))
 
 template <class T>
 void add_into(T* y, const T* x, Index n) {
@@ -199,15 +199,6 @@ double sum_of_squares(const T* x, Index n) {
 template <class T>
 double dot(const T* x, const T* y, Index n) {
   return accumulate<true>(x, y, n);
-}
-
-// f(0), f(1), ... f(n - 1), written out: sums in an array stay in registers only when no loop runs over them.
-template <int n, class F>
-UNROLL_INLINE void each_of(F f) {
-  if constexpr (n > 0) {
-    each_of<n - 1>(f);
-    f(n - 1);
-  }
 }
 
 // `width` lanes of the columns of one row times a matrix; `steps` rows of it at a time, with sums of their own, so that
