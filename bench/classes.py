@@ -27,7 +27,8 @@ def measure(program, pins, arguments):
     environment = {k: v for k, v in os.environ.items() if k not in PINS} | pins
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "rows.json"
-        subprocess.run([program, "--repeats", "15", *arguments, "--json", path], env=environment, check=True)
+        repeats = [] if "--repeats" in arguments else ["--repeats", "15"]
+        subprocess.run([program, *repeats, *arguments, "--json", path], env=environment, check=True)
         return json.loads(path.read_text())["rows"]
 
 
