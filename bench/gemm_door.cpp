@@ -4,7 +4,7 @@
 //   gemm_door            float; gemm_door double
 //
 // One thread, time on the processor, all candidates in turns. A line a shape: the fastest with its GFLOP/s, the times of
-// the others as multiples of its, and what the door chose; last, the lines where that costs more than a tenth. The kinds:
+// the others, the door among them, as multiples of its; last, the lines where the door costs more than a tenth. The kinds:
 //   A B      y = x W^T with W stored transposed, dx = dy W         A B^T    y = x W^T
 //   A^T B    dW = dy^T x                                           packed   a weight used again (`gemm_packed`)
 // Another class than this machine's own: bench/classes.py says which variables hold the libraries to it.
@@ -19,7 +19,6 @@
 #include <vector>
 
 #include "unroll/core/gemm.hpp"
-#include "unroll/core/gemm_rules.hpp"
 
 using namespace unroll;
 
@@ -59,6 +58,7 @@ struct Door {
     const auto add = [&](const char* name, Product<T> product) {
       all.push_back({name, [=] { product(ta, tb, m, n, k, T(1), a, lda, b, ldb, T(0), c, n); }});
     };
+    add("door", gemm<T>);
     add("own", detail::gemm_own<T>);
     if (gemm_has_cblas()) add("cblas", detail::gemm_cblas<T>);
     if constexpr (std::is_same_v<T, float>) {
@@ -77,8 +77,6 @@ struct Door {
         for (int i = 0; i < calls; ++i) x.run();
         x.seconds = std::min(x.seconds, (now() - from) / calls);
       }
-    constexpr const char* names[] = {"own", "cblas", "dnnl"};
-    const std::string door = names[static_cast<int>(detail::choose_backend<T>(ta, tb, m, n, k))];
     std::sort(all.begin(), all.end(), [](const auto& x, const auto& y) { return x.seconds < y.seconds; });
     char text[200];
     std::snprintf(text, sizeof text, "%-6s %5d x %4d x %4d  %-6s %6.1f GFLOP/s ", ta == Trans::yes   ? "A^T B"
@@ -87,19 +85,22 @@ struct Door {
                   static_cast<int>(m), static_cast<int>(n), static_cast<int>(k), all[0].name.c_str(),
                   2e-9 * work / all[0].seconds);
     std::string line = text;
-    double best_unpacked = 1e30, chosen = 0;
+    double best_unpacked = 1e30, door = 0;
     for (const Candidate& x : all) {
       if (&x != &all[0]) {
         std::snprintf(text, sizeof text, " %s %.2f", x.name.c_str(), x.seconds / all[0].seconds);
         line += text;
       }
-      if (x.name != "packed") best_unpacked = std::min(best_unpacked, x.seconds);
-      if (x.name == door) chosen = x.seconds;
+      if (x.name == "door") {
+        door = x.seconds;
+      } else if (x.name != "packed") {
+        best_unpacked = std::min(best_unpacked, x.seconds);
+      }
     }
-    std::printf("%s  (door: %s)\n", line.c_str(), door.c_str());
+    std::printf("%s\n", line.c_str());
     std::fflush(stdout);
-    if (chosen > 1.1 * best_unpacked) {
-      std::snprintf(text, sizeof text, "  the door: %s, %.2f times the best", door.c_str(), chosen / best_unpacked);
+    if (door > 1.1 * best_unpacked) {
+      std::snprintf(text, sizeof text, "  the door: %.2f times the best", door / best_unpacked);
       slow.push_back(line + text);
     }
   }

@@ -63,7 +63,7 @@ void gemm(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alp
   if (is_one_row(transpose_a, transpose_b, m, n, k) && alpha != T(0) && lda >= (transpose_a == Trans::yes ? 1 : k) &&
       ldb >= (transpose_b == Trans::yes ? k : n) && ldc >= n) {
     if (transpose_b == Trans::yes) return detail::gemm_kernels<T>().row_times_transposed(k, n, alpha, a, b, ldb, beta, c);
-    return detail::kernels<T>().row_times_matrix(k, n, alpha, a, transpose_a == Trans::yes ? lda : 1, b, ldb, beta, c);
+    return detail::gemm_kernels<T>().row_times_matrix(k, n, alpha, a, transpose_a == Trans::yes ? lda : 1, b, ldb, beta, c);
   }
   constexpr Index most = std::numeric_limits<int>::max();
   if (m < 0 || n < 0 || k < 0 || lda < (transpose_a == Trans::yes ? m : k) ||
@@ -138,6 +138,7 @@ void gemm_own(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T
                                     Index);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 std::string gemm_description() {
   std::string text;

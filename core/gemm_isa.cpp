@@ -1,12 +1,9 @@
-// Products with a packed matrix, compiled once per instruction set.
+// Matrix products by loops of our own, compiled once per instruction set.
 //
 // A tile of C, up to six rows by a panel of columns, stays in registers while the loop runs down k: six numbers of A, one
 // row of the panel, and a multiply-add for each pair (Goto and van de Geijn, 2008, "Anatomy of high-performance matrix
 // multiplication"). The rows of A are read where they lie.
 
-#include <utility>
-
-#include "unroll/core/each_of_detail.hpp"
 #include "unroll/core/gemm_kernels.hpp"
 #include "unroll/core/kernels.hpp"
 #include "unroll/core/simd.hpp"
@@ -19,6 +16,8 @@ const Kernels<T>& kernels();
 namespace {
 
 using Index = std::int64_t;
+
+#define UNROLL_INLINE_LAMBDA __attribute__((always_inline))
 
 // Registers across a panel. Six rows of them, one row of the panel and a number of A fill 32 registers of AVX-512 and
 // NEON, or the 16 of the others, nearly: enough sums for the processor never to wait for one.
@@ -38,13 +37,22 @@ using L = Lane<T, native_arch>;
 template <class T>
 constexpr Index panel_width = panel_lanes * L<T>::size;
 
+// f(0), f(1), ... f(n - 1), written out: sums in an array stay in registers only when no loop runs over them.
+template <int n, class F>
+UNROLL_INLINE void each_of(F f) {
+  if constexpr (n > 0) {
+    each_of<n - 1>(f);
+    f(n - 1);
+  }
+}
+
 Index least(Index a, Index b) { return a < b ? a : b; }
 
 // A as a tile reads it: where it lies, or copied tile by tile, the rows of a tile side by side.
 template <class T>
 struct Left {
   const T* data;
-  Index row, col;               // from one row to the next, from one column to the next
+  Index row, col;             // from one row to the next, from one column to the next
   Index next_row, next_tile;  // to the next tile: so much for each row of this one, and so much besides
 };
 
@@ -235,26 +243,59 @@ void product(bool transposed_a, bool transposed_b, Index m, Index n, Index k, T 
   }
 }
 
-// The sum of a register's numbers, in every place of the result: halves are swapped and added.
-template <int half, class Register, int... i>
-UNROLL_INLINE Register swapped_and_added(Register x, std::integer_sequence<int, i...>) {
-  return x + __builtin_shufflevector(x, x, (i ^ half)...);
-}
-template <int half, class T>
-UNROLL_INLINE T sum_of_halves(typename L<T>::Raw::register_type x) {
-  if constexpr (half == 0) {
-    return x[0];
-  } else {
-    return sum_of_halves<half / 2, T>(swapped_and_added<half>(x, std::make_integer_sequence<int, L<T>::size>()));
+// `width` lanes of the columns of one row times a matrix; `steps` rows of it at a time, with sums of their own, so that
+// there are enough sums for the processor never to wait for one.
+template <int width, int steps, bool tail, class T>
+UNROLL_INLINE void product_strip(Index k, T alpha, const T* x, Index x_step, const T* w, Index w_stride, T beta, T* y,
+                                 [[maybe_unused]] int cols) {
+  static_assert(!tail || width == 1);
+  const auto load = [&](const T* from, int v) UNROLL_INLINE_LAMBDA {
+    if constexpr (tail) {
+      return L<T>::load(from, cols);
+    } else {
+      return L<T>::load(from + v * L<T>::size);
+    }
+  };
+  L<T> sum[steps * width];
+  each_of<steps * width>([&](int i) UNROLL_INLINE_LAMBDA { sum[i] = L<T>(0); });
+  Index p = 0;
+  for (; p + steps <= k; p += steps, w += steps * w_stride)
+    each_of<steps>([&](int u) UNROLL_INLINE_LAMBDA {
+      const L<T> a(x[(p + u) * x_step]);
+      each_of<width>([&](int v) UNROLL_INLINE_LAMBDA {
+        L<T>& s = sum[u * width + v];
+        s = mul_add(a, load(w + u * w_stride, v), s);
+      });
+    });
+  for (; p < k; ++p, w += w_stride) {
+    const L<T> a(x[p * x_step]);
+    each_of<width>([&](int v) UNROLL_INLINE_LAMBDA { sum[v] = mul_add(a, load(w, v), sum[v]); });
   }
+  each_of<(steps - 1) * width>([&](int i) UNROLL_INLINE_LAMBDA { sum[i % width] += sum[width + i]; });
+  each_of<width>([&](int v) UNROLL_INLINE_LAMBDA {
+    L<T> result = alpha * sum[v];
+    if (beta != T(0)) result += beta * load(y, v);
+    if constexpr (tail) {
+      result.store(y, cols);
+    } else {
+      result.store(y + v * L<T>::size);
+    }
+  });
 }
+
 template <class T>
-UNROLL_INLINE T sum_of_lanes(L<T> x) {
-  if constexpr (L<T>::scalar) {
-    return x.raw;
-  } else {
-    return sum_of_halves<L<T>::size / 2, T>(x.raw);
-  }
+void row_times_matrix(Index k, Index n, T alpha, const T* x, Index x_step, const T* w, Index w_stride, T beta, T* y) {
+  constexpr int size = L<T>::size;
+  const auto strips = [&]<int width, int steps>(Index& j) {
+    for (; j + width * size <= n; j += width * size)
+      product_strip<width, steps, false>(k, alpha, x, x_step, w + j, w_stride, beta, y + j, width * size);
+  };
+  Index j = 0;
+  strips.template operator()<8, 1>(j);
+  strips.template operator()<4, 2>(j);
+  strips.template operator()<2, 4>(j);
+  strips.template operator()<1, 8>(j);
+  if (j < n) product_strip<1, 8, true>(k, alpha, x, x_step, w + j, w_stride, beta, y + j, static_cast<int>(n - j));
 }
 
 // `rows` rows of W by x, their sums side by side.
@@ -276,7 +317,7 @@ void dot_rows(Index k, T alpha, const T* x, const T* w, Index ldw, T beta, T* y)
     });
   }
   each_of<rows>([&](int r) UNROLL_INLINE_LAMBDA {
-    const T total = alpha * sum_of_lanes<T>(sum[r]);
+    const T total = alpha * reduce_add(sum[r]);
     y[r] = beta == T(0) ? total : total + beta * y[r];
   });
 }
@@ -297,6 +338,7 @@ const GemmKernels<T>& gemm_kernels() {
       .packed_size = packed_size<T>,
       .pack = pack<T>,
       .times_packed = times_packed<T>,
+      .row_times_matrix = row_times_matrix<T>,
       .row_times_transposed = row_times_transposed<T>,
       .product = product<T>,
   };

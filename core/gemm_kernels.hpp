@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Products with a packed matrix, by loops of our own, compiled once per instruction set. Internal; the door to them is
+/// Matrix products by loops of our own, compiled once per instruction set. Internal; the door to them is
 /// core/gemm.hpp.
 
 #include <cstdint>
@@ -20,6 +20,9 @@ struct GemmKernels {
   /// What a row of C becomes does not depend on the other rows, for m > 1: the same bits whatever m is.
   void (*times_packed)(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t lda,
                        const T* packed, T beta, const T* d, std::int64_t ldd, T* c, std::int64_t ldc);
+  /// y (n) = alpha x W + beta y for one row x (k), its numbers `x_step` apart, and W (k,n); beta == 0 does not read y.
+  void (*row_times_matrix)(std::int64_t k, std::int64_t n, T alpha, const T* x, std::int64_t x_step, const T* w,
+                           std::int64_t w_stride, T beta, T* y);
   /// y (n) = alpha x W^T + beta y for one row x (k) and W (n,k): every row of W is read from front to back.
   void (*row_times_transposed)(std::int64_t k, std::int64_t n, T alpha, const T* x, const T* w, std::int64_t ldw,
                                T beta, T* y);

@@ -14,7 +14,8 @@ using enum Form;
 
 constexpr double no_limit = 1e300;
 
-// Holds for products of its form whose m, n, k, results m n and multiply-adds m n k are within its bounds. The first rule
+// One row times a matrix comes here only when the matrix is large (core/gemm.cpp).
+// A rule holds for products of its form whose m, n, k, results m n and multiply-adds m n k are within its bounds. The first rule
 // of a table that holds decides; the last of each holds always.
 struct Rule {
   Form form = any;
@@ -24,12 +25,11 @@ struct Rule {
 };
 
 // Measured by bench/gemm_door.cpp, on one thread of a Zen 5 (AVX-512), held to fewer instructions by the libraries' own
-// variables for the other classes: OpenBLAS 0.3.21, oneDNN 2.6.3. Over its 170 shapes what a table chooses takes 1.4 to
+// variables for the other classes: OpenBLAS 0.3.21, oneDNN 2.6.3. Over its 170 shapes what a table chooses takes 1.2 to
 // 3.1 % longer in the mean than the best would.
 constexpr Backend own = Backend::own, cblas = Backend::cblas, dnnl = Backend::dnnl;
 
 constexpr Rule float_avx512[] = {
-    {.form = row, .who = cblas, .most_work = 16384},
     {.form = column, .who = cblas, .most_work = 2048},
     {.form = ab, .who = cblas, .most_work = 1e6},  // kernels that do not pack
     {.form = abt, .who = cblas, .most_m = 4, .most_work = 140000},
@@ -41,7 +41,6 @@ constexpr Rule float_avx512[] = {
 // oneDNN reads B as it lies, which a leading dimension of 1024 or more makes twice as slow, and its A^T B takes 1.4 times
 // OpenBLAS' time (on a Zen 3 up to 2.1 times).
 constexpr Rule float_avx2[] = {
-    {.form = row, .who = cblas, .most_work = 8192},
     {.form = outer, .who = cblas, .least_results = 131072},
     {.form = ab, .who = own, .most_work = 8192},
     {.form = ab, .who = own, .least_m = 64},
@@ -53,13 +52,11 @@ constexpr Rule float_avx2[] = {
     {.who = dnnl},
 };
 constexpr Rule float_mixed[] = {
-    {.form = row, .who = cblas, .most_work = 8192},
     {.form = ab, .who = own, .most_work = 8192},
     {.form = atb, .who = own, .least_k = 32, .least_results = 131072},
     {.who = dnnl},
 };
 constexpr Rule float_sse[] = {
-    {.form = row, .who = cblas, .most_work = 40000},
     {.form = outer, .who = cblas},
     {.form = ab, .who = own, .most_work = 8192},
     {.form = abt, .who = own, .most_m = 5},

@@ -40,9 +40,6 @@ struct Kernels {
   double (*sum)(const T* x, std::int64_t n);
   double (*sum_of_squares)(const T* x, std::int64_t n);
   double (*dot)(const T* x, const T* y, std::int64_t n);
-  /// y (n) = alpha x W + beta y for one row x (k), its numbers `x_step` apart, and W (k,n); beta == 0 does not read y.
-  void (*row_times_matrix)(std::int64_t k, std::int64_t n, T alpha, const T* x, std::int64_t x_step, const T* w,
-                           std::int64_t w_stride, T beta, T* y);
   /// The largest number; NaN if one is NaN, -inf of none.
   T (*max)(const T* x, std::int64_t n);
 };

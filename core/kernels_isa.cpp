@@ -2,8 +2,6 @@
 // compiler.
 
 #include "unroll/core/kernels.hpp"
-
-#include "unroll/core/each_of_detail.hpp"
 #include "unroll/core/simd.hpp"
 #include "unroll/core/sum_kernels.hpp"
 
@@ -201,62 +199,6 @@ double dot(const T* x, const T* y, Index n) {
   return accumulate<true>(x, y, n);
 }
 
-// `width` lanes of the columns of one row times a matrix; `steps` rows of it at a time, with sums of their own, so that
-// there are enough sums for the processor never to wait for one.
-template <int width, int steps, bool tail, class T>
-UNROLL_INLINE void product_strip(Index k, T alpha, const T* x, Index x_step, const T* w, Index w_stride, T beta, T* y,
-                                 [[maybe_unused]] int cols) {
-  using L = Lane<T, native_arch>;
-  static_assert(!tail || width == 1);
-  const auto load = [&](const T* from, int v) UNROLL_INLINE_LAMBDA {
-    if constexpr (tail) {
-      return L::load(from, cols);
-    } else {
-      return L::load(from + v * L::size);
-    }
-  };
-  L sum[steps * width];
-  each_of<steps * width>([&](int i) UNROLL_INLINE_LAMBDA { sum[i] = L(0); });
-  Index p = 0;
-  for (; p + steps <= k; p += steps, w += steps * w_stride)
-    each_of<steps>([&](int u) UNROLL_INLINE_LAMBDA {
-      const L a(x[(p + u) * x_step]);
-      each_of<width>([&](int v) UNROLL_INLINE_LAMBDA {
-        L& s = sum[u * width + v];
-        s = mul_add(a, load(w + u * w_stride, v), s);
-      });
-    });
-  for (; p < k; ++p, w += w_stride) {
-    const L a(x[p * x_step]);
-    each_of<width>([&](int v) UNROLL_INLINE_LAMBDA { sum[v] = mul_add(a, load(w, v), sum[v]); });
-  }
-  each_of<(steps - 1) * width>([&](int i) UNROLL_INLINE_LAMBDA { sum[i % width] += sum[width + i]; });
-  each_of<width>([&](int v) UNROLL_INLINE_LAMBDA {
-    L result = alpha * sum[v];
-    if (beta != T(0)) result += beta * load(y, v);
-    if constexpr (tail) {
-      result.store(y, cols);
-    } else {
-      result.store(y + v * L::size);
-    }
-  });
-}
-
-template <class T>
-void row_times_matrix(Index k, Index n, T alpha, const T* x, Index x_step, const T* w, Index w_stride, T beta, T* y) {
-  constexpr int size = Lane<T, native_arch>::size;
-  const auto strips = [&]<int width, int steps>(Index& j) {
-    for (; j + width * size <= n; j += width * size)
-      product_strip<width, steps, false>(k, alpha, x, x_step, w + j, w_stride, beta, y + j, width * size);
-  };
-  Index j = 0;
-  strips.template operator()<8, 1>(j);
-  strips.template operator()<4, 2>(j);
-  strips.template operator()<2, 4>(j);
-  strips.template operator()<1, 8>(j);
-  if (j < n) product_strip<1, 8, true>(k, alpha, x, x_step, w + j, w_stride, beta, y + j, static_cast<int>(n - j));
-}
-
 template <class T>
 T max(const T* x, Index n) {
   using L = Lane<T, native_arch>;
@@ -291,7 +233,6 @@ const Kernels<T>& kernels() {
       .sum = sum<T>,
       .sum_of_squares = sum_of_squares<T>,
       .dot = dot<T>,
-      .row_times_matrix = row_times_matrix<T>,
       .max = max<T>,
   };
   return table;

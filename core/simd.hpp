@@ -25,6 +25,7 @@
 
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #if __has_include(<xsimd/xsimd.hpp>) && !defined(UNROLL_NO_XSIMD)
 // g++ 12 takes the `__m512 y = y` of its own intrinsics for a mistake once they are inlined here.
@@ -311,15 +312,30 @@ UNROLL_INLINE Lane<T, Arch> select(Mask<T, Arch> mask, std::type_identity_t<Lane
   }
 }
 
+namespace detail {
+
+// The sum of a register's numbers in every place: halves are swapped and added.
+template <int half, class T, class Register, int... i>
+UNROLL_INLINE T sum_of_halves(Register x, std::integer_sequence<int, i...> places) {
+  if constexpr (half == 0) {
+    return x[0];
+  } else {
+    return sum_of_halves<half / 2, T>(x + __builtin_shufflevector(x, x, (i ^ half)...), places);
+  }
+}
+
+}  // namespace detail
+
 /// The sum of all numbers of a lane, added pairwise.
 template <class T, class Arch>
 UNROLL_INLINE T reduce_add(Lane<T, Arch> x) {
-  alignas(64) T all[Lane<T, Arch>::size];
-  x.store(all);
-  for (int half = Lane<T, Arch>::size / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) all[i] += all[i + half];
+  if constexpr (Lane<T, Arch>::scalar) {
+    return x.raw;
+  } else {
+    using Register = typename Lane<T, Arch>::Raw::register_type;
+    constexpr int size = Lane<T, Arch>::size;
+    return detail::sum_of_halves<size / 2, T>(static_cast<Register>(x.raw), std::make_integer_sequence<int, size>());
   }
-  return all[0];
 }
 
 }  // namespace unroll
