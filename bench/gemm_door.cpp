@@ -1,4 +1,4 @@
-// What stands behind the door for matrix products, shape by shape: the rules of a class of machines (core/gemm_rules.cpp)
+// What stands behind the door for matrix products, shape by shape: the rules of a class of machines (core/gemm/gemm_rules.cpp)
 // come from what this prints.
 //
 //   gemm_door            float; gemm_door double
@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "unroll/core/gemm.hpp"
+#include "unroll/core/gemm/gemm.hpp"
 
 using namespace unroll;
 

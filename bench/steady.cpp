@@ -14,7 +14,7 @@
 
 #include "sequence/clock.hpp"
 #include "unroll/core/denormals.hpp"
-#include "unroll/nn/carry.hpp"
+#include "unroll/nn/bptt/carry.hpp"
 #include "unroll/nn/gru.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/lstm.hpp"

@@ -1,4 +1,4 @@
-#include "unroll/core/arena.hpp"
+#include "arena.hpp"
 
 #include <algorithm>
 #include <cstring>

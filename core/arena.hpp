@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "unroll/core/per_isa.hpp"
+#include "simd/per_isa.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define UNROLL_ASAN 1

@@ -1,4 +1,4 @@
-#include "unroll/core/denormals.hpp"
+#include "denormals.hpp"
 
 #include <atomic>
 

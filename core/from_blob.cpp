@@ -1,9 +1,9 @@
-#include "unroll/core/from_blob.hpp"
+#include "from_blob.hpp"
 
 #include <string>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/tape.hpp"
+#include "error.hpp"
+#include "tape.hpp"
 
 namespace unroll {
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "unroll/core/variable.hpp"
+#include "variable.hpp"
 
 namespace unroll {
 

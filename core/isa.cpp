@@ -1,8 +1,8 @@
-#include "unroll/core/isa.hpp"
+#include "isa.hpp"
 
 #include <cstdlib>
 
-#include "unroll/core/error.hpp"
+#include "error.hpp"
 
 namespace unroll {
 namespace {

@@ -2,8 +2,8 @@
 /// \file
 /// Memory for time loops: what each step makes lies beside what the step before made at the same place.
 
-#include "unroll/core/denormals.hpp"
-#include "unroll/core/tape.hpp"
+#include "denormals.hpp"
+#include "tape.hpp"
 
 namespace unroll {
 

@@ -1,9 +1,9 @@
-#include "unroll/core/node.hpp"
+#include "node.hpp"
 
 #include <cstring>
 
-#include "unroll/core/parameter.hpp"
-#include "unroll/core/tape.hpp"
+#include "parameter.hpp"
+#include "tape.hpp"
 
 namespace unroll::detail {
 

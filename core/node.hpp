@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "unroll/core/shape.hpp"
+#include "shape.hpp"
 
 namespace unroll {
 

@@ -1,11 +1,11 @@
 #pragma once
 /// \file
-/// Who watches a tape (nn/watch.hpp), and where in a model an operation stands. Neither costs anything while nobody
+/// Who watches a tape (nn/inspect/watch.hpp), and where in a model an operation stands. Neither costs anything while nobody
 /// watches but one null pointer that is looked at when an operation is done.
 
 #include <cstdint>
 
-#include "unroll/core/shape.hpp"
+#include "shape.hpp"
 
 namespace unroll {
 template <class T>

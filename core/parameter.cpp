@@ -1,12 +1,12 @@
-#include "unroll/core/parameter.hpp"
+#include "parameter.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <map>
 #include <new>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/kernels.hpp"
+#include "error.hpp"
+#include "simd/kernels.hpp"
 
 namespace unroll {
 namespace {

@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "unroll/core/arena.hpp"
-#include "unroll/core/shape.hpp"
+#include "arena.hpp"
+#include "shape.hpp"
 
 namespace unroll {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "unroll/core/parameter.hpp"
+#include "parameter.hpp"
 
 namespace unroll {
 

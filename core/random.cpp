@@ -1,4 +1,4 @@
-#include "unroll/core/random.hpp"
+#include "random.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-#include "unroll/core/error.hpp"
+#include "error.hpp"
 
 // The promise of random.hpp needs products and sums rounded one by one, whatever the flags of the build.
 #ifdef __FAST_MATH__

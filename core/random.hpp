@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "unroll/core/shape.hpp"
+#include "shape.hpp"
 
 namespace unroll {
 

@@ -1,4 +1,4 @@
-#include "unroll/core/recompute.hpp"
+#include "recompute.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -7,8 +7,8 @@
 #include <limits>
 #include <string>
 
-#include "unroll/core/denormals.hpp"
-#include "unroll/core/kernels.hpp"
+#include "denormals.hpp"
+#include "simd/kernels.hpp"
 
 namespace unroll::detail {
 namespace {

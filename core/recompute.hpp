@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// How a function's inner values are forgotten and computed again in backward. What users call is `recompute` and
-/// `recompute_over_time` (nn/recompute.hpp).
+/// `recompute_over_time` (nn/bptt/recompute.hpp).
 ///
 /// Every tape has, from the first such call on, an inner tape. Forward runs the function in a Recording there, copies
 /// the results out, and leaves one record on the tape around it. When backward comes to that record, the function runs
@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "unroll/core/tape.hpp"
+#include "tape.hpp"
 
 namespace unroll::detail {
 

@@ -1,6 +1,6 @@
-#include "unroll/core/shape.hpp"
+#include "shape.hpp"
 
-#include "unroll/core/error.hpp"
+#include "error.hpp"
 
 namespace unroll {
 

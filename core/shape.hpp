@@ -7,7 +7,7 @@
 #include <initializer_list>
 #include <string>
 
-#include "unroll/core/per_isa.hpp"
+#include "simd/per_isa.hpp"
 
 namespace unroll {
 

@@ -1,4 +1,4 @@
-#include "unroll/core/shards.hpp"
+#include "shards.hpp"
 
 #include <algorithm>
 #include <condition_variable>
@@ -10,7 +10,6 @@
 #include <thread>
 #include <vector>
 
-#include "unroll/core/gemm.hpp"
 
 namespace unroll {
 

@@ -6,8 +6,8 @@
 #include <memory>
 #include <span>
 
-#include "unroll/core/tape.hpp"
-#include "unroll/core/threads.hpp"
+#include "tape.hpp"
+#include "threads.hpp"
 
 namespace unroll {
 

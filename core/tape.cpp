@@ -1,4 +1,4 @@
-#include "unroll/core/tape.hpp"
+#include "tape.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -6,7 +6,7 @@
 #include <mutex>
 #include <string>
 
-#include "unroll/core/loop.hpp"
+#include "loop.hpp"
 
 namespace unroll {
 namespace detail {

@@ -11,13 +11,13 @@
 #include <utility>
 #include <vector>
 
-#include "unroll/core/arena.hpp"
-#include "unroll/core/error.hpp"
-#include "unroll/core/node.hpp"
-#include "unroll/core/observer.hpp"
-#include "unroll/core/parameter.hpp"
-#include "unroll/core/random.hpp"
-#include "unroll/core/shape.hpp"
+#include "arena.hpp"
+#include "error.hpp"
+#include "node.hpp"
+#include "observer.hpp"
+#include "parameter.hpp"
+#include "random.hpp"
+#include "shape.hpp"
 
 namespace unroll {
 
@@ -135,7 +135,7 @@ class Tape : public detail::TapeBase {
   void hand_over_gradients();
   void forget_kept_gradients();
 
-  // For those who watch (nn/watch.hpp) ----------------------------------------------------------------------------------
+  // For those who watch (nn/inspect/watch.hpp) ----------------------------------------------------------------------------------
 
   /// Tells `observer` from now on what is recorded here; null: nobody. Throws TapeInUseError while a scope is open
   /// and there is somebody.
@@ -315,4 +315,4 @@ extern template class Tape<double>;
 
 }  // namespace unroll
 
-#include "unroll/core/variable.hpp"  // record() and handle() need it complete
+#include "variable.hpp"  // record() and handle() need it complete

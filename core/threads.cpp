@@ -1,4 +1,4 @@
-#include "unroll/core/threads.hpp"
+#include "threads.hpp"
 
 #ifdef __linux__
 #include <sched.h>
@@ -16,13 +16,14 @@
 #include <string_view>
 #include <thread>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/threads_detail.hpp"
+#include "error.hpp"
+#include "threads_detail.hpp"
 
 namespace unroll {
 namespace {
 
 constinit std::atomic<int> said = 0;  // 0: nobody said
+constinit thread_local int threads_of_products = 1;
 
 // The CPUs that the calling thread may run on.
 int allowed_cpus() {
@@ -101,6 +102,15 @@ int set_num_threads(int n) {
   const int old = get_num_threads();
   const int before = said.exchange(n, std::memory_order_relaxed);
   return before > 0 ? before : old;
+}
+
+int blas_threads() noexcept { return threads_of_products; }
+
+int set_blas_threads(int n) {
+  if (n < 1) throw ValueError("[set_blas_threads] " + std::to_string(n) + " threads; expected 1 or more");
+  const int old = threads_of_products;
+  threads_of_products = n;
+  return old;
 }
 
 }  // namespace unroll

@@ -1,9 +1,9 @@
-#include "unroll/core/variable.hpp"
+#include "variable.hpp"
 
 #include <algorithm>
 #include <cstring>
 
-#include "unroll/core/loop.hpp"
+#include "loop.hpp"
 
 namespace unroll {
 namespace {

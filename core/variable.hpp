@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "unroll/core/node.hpp"
-#include "unroll/core/shape.hpp"
-#include "unroll/core/tape.hpp"
+#include "node.hpp"
+#include "shape.hpp"
+#include "tape.hpp"
 
 namespace unroll {
 

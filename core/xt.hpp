@@ -51,9 +51,9 @@ struct rebind_container<X, svector<T, N, std::allocator<T>, true>> {
 #include <type_traits>
 #include <vector>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/parameter.hpp"
-#include "unroll/core/variable.hpp"
+#include "error.hpp"
+#include "parameter.hpp"
+#include "variable.hpp"
 
 namespace unroll {
 

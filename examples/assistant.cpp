@@ -29,11 +29,11 @@
 #include "assistant/domain.hpp"
 #include "assistant/options.hpp"
 #include "common/plot.hpp"
-#include "unroll/data/batches.hpp"
+#include "unroll/data/batches/batches.hpp"
 #include "unroll/nn/attention.hpp"
-#include "unroll/nn/crf.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/stack.hpp"
+#include "unroll/nn/structured/crf.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

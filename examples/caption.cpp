@@ -24,7 +24,7 @@
 #include "common/plot.hpp"
 #include "common/training.hpp"
 #include "unroll/nn/bidirectional.hpp"
-#include "unroll/nn/seq2seq.hpp"
+#include "unroll/nn/decode/seq2seq.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

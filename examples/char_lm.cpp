@@ -29,12 +29,12 @@
 #include "char_lm/streams.hpp"
 #include "common/plot.hpp"
 #include "common/training.hpp"
-#include "unroll/nn/carry.hpp"
+#include "unroll/nn/bptt/carry.hpp"
 #include "unroll/nn/embedding.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/stack.hpp"
 #include "unroll/ops/losses.hpp"
-#include "unroll/optim/schedule.hpp"
+#include "unroll/optim/schedules/schedule.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

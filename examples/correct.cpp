@@ -30,8 +30,8 @@
 #include "common/training.hpp"
 #include "correct/correction_task.hpp"
 #include "correct/corrector.hpp"
-#include "unroll/data/text_file.hpp"
-#include "unroll/data/utf8.hpp"
+#include "unroll/data/text/text_file.hpp"
+#include "unroll/data/text/utf8.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

@@ -25,11 +25,11 @@
 #include "common/plot.hpp"
 #include "common/training.hpp"
 #include "evolve/network.hpp"
-#include "unroll/nn/population.hpp"
 #include "unroll/optim/clip.hpp"
-#include "unroll/optim/cma_es.hpp"
-#include "unroll/optim/evolution_strategy.hpp"
-#include "unroll/optim/particle_swarm.hpp"
+#include "unroll/optim/extra/cma_es.hpp"
+#include "unroll/optim/extra/evolution_strategy.hpp"
+#include "unroll/optim/extra/particle_swarm.hpp"
+#include "unroll/optim/extra/population.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

@@ -18,19 +18,19 @@
 #include <numbers>
 
 #include "common/program.hpp"
-#include "unroll/data/atomic_file.hpp"
+#include "unroll/data/files/atomic_file.hpp"
 #include "unroll/nn/bidirectional.hpp"
-#include "unroll/nn/gradient_flow.hpp"
+#include "unroll/nn/decode/seq2seq.hpp"
 #include "unroll/nn/gru.hpp"
+#include "unroll/nn/inspect/gradient_flow.hpp"
+#include "unroll/nn/inspect/watch.hpp"
 #include "unroll/nn/lstm.hpp"
 #include "unroll/nn/rnn_cell.hpp"
-#include "unroll/nn/seq2seq.hpp"
-#include "unroll/nn/watch.hpp"
 #include "unroll/ops/reduce.hpp"
 #include "unroll/optim/adam.hpp"
 #include "unroll/optim/clip.hpp"
 #include "unroll/optim/gradient_watch.hpp"
-#include "unroll/optim/metrics_file.hpp"
+#include "unroll/optim/run/metrics_file.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

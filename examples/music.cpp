@@ -6,7 +6,7 @@
 //     loss = - sum_n log p(x_tn)                     binary cross-entropy summed over notes, nats a step
 //
 // v: shares of the twelve pitch classes, pace, fullness; half of the time in training, and where the loss is reported,
-// v = 0: not known, so that figures compare with the literature's (data/piano_roll.hpp). Beside them: each pitch with
+// v = 0: not known, so that figures compare with the literature's (data/series/piano_roll.hpp). Beside them: each pitch with
 // its own frequency, and each pitch a Markov chain of its own, both counted.
 //     music --midi new.mid                              learns from dances made by rule, and makes one up
 //     music --data nottingham.json --midi new.mid       {"train": [[[60, 64], [60], ...], ...], "valid": [...]}
@@ -24,9 +24,9 @@
 #include "common/training.hpp"
 #include "music/midi.hpp"
 #include "music/task.hpp"
-#include "unroll/nn/carry.hpp"
+#include "unroll/nn/bptt/carry.hpp"
+#include "unroll/nn/decode/one_to_many.hpp"
 #include "unroll/nn/linear.hpp"
-#include "unroll/nn/one_to_many.hpp"
 #include "unroll/nn/stack.hpp"
 #include "unroll/ops/dropout.hpp"
 #include "unroll/ops/losses.hpp"

@@ -28,7 +28,7 @@
 #include "common/training.hpp"
 #include "remember/report.hpp"
 #include "remember/story_reader.hpp"
-#include "unroll/data/split.hpp"
+#include "unroll/data/batches/split.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

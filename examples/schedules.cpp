@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "unroll/optim/lr_scheduler.hpp"
+#include "unroll/optim/schedules/lr_scheduler.hpp"
 
 using namespace unroll;
 

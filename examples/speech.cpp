@@ -29,8 +29,8 @@
 #include "speech/listeners.hpp"
 #include "unroll/nn/attention.hpp"
 #include "unroll/nn/bidirectional.hpp"
-#include "unroll/nn/ctc.hpp"
 #include "unroll/nn/pyramid.hpp"
+#include "unroll/nn/structured/ctc.hpp"
 #include "unroll/ops/losses.hpp"
 
 using namespace unroll;

@@ -30,11 +30,11 @@
 #include "tagger/name_frames.hpp"
 #include "tagger/options.hpp"
 #include "tagger/tag_scores.hpp"
-#include "unroll/data/batches.hpp"
-#include "unroll/data/tokenize.hpp"
-#include "unroll/nn/crf.hpp"
+#include "unroll/data/batches/batches.hpp"
+#include "unroll/data/text/tokenize.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/stack.hpp"
+#include "unroll/nn/structured/crf.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;

@@ -1,11 +1,11 @@
-#include "unroll/nn/attention.hpp"
+#include "attention.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <string>
 
-#include "unroll/ops/elementwise.hpp"
-#include "unroll/ops/layout.hpp"
+#include "../ops/elementwise.hpp"
+#include "../ops/layout.hpp"
 
 namespace unroll {
 namespace detail {

@@ -11,9 +11,9 @@
 
 #include <span>
 
-#include "unroll/nn/linear.hpp"
-#include "unroll/nn/sequence.hpp"
-#include "unroll/ops/segment.hpp"
+#include "../ops/segment.hpp"
+#include "linear.hpp"
+#include "sequence.hpp"
 
 namespace unroll {
 

@@ -5,12 +5,12 @@
 #include <type_traits>
 #include <utility>
 
-#include "unroll/nn/cell_steps_detail.hpp"
-#include "unroll/nn/initial_states.hpp"  // the first to name Reversed
-#include "unroll/nn/rnn.hpp"
-#include "unroll/nn/stack_result.hpp"
-#include "unroll/ops/elementwise.hpp"
-#include "unroll/ops/layout.hpp"
+#include "../ops/elementwise.hpp"
+#include "../ops/layout.hpp"
+#include "initial_states.hpp"  // the first to name Reversed
+#include "kernels/cell_steps.hpp"
+#include "rnn.hpp"
+#include "stack_result.hpp"
 
 namespace unroll {
 

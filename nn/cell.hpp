@@ -26,15 +26,15 @@
 ///
 /// and a constructor from (input_size, hidden_size, rng), so that wrappers can build it. Each row of a batch is one
 /// sequence and does not see the others; what step() remembers is in the state and nowhere else. Whether a cell keeps
-/// to that, and its gradients are right, says check_cell (nn/check_cell.hpp).
+/// to that, and its gradients are right, says check_cell (nn/check/check_cell.hpp).
 
 #include <concepts>
 #include <span>
 #include <type_traits>
 
-#include "unroll/core/random.hpp"
-#include "unroll/core/variable.hpp"
-#include "unroll/nn/module.hpp"
+#include "../core/random.hpp"
+#include "../core/variable.hpp"
+#include "module.hpp"
 
 namespace unroll {
 

@@ -1,7 +1,7 @@
-#include "unroll/nn/embedding.hpp"
+#include "embedding.hpp"
 
-#include "unroll/nn/init.hpp"
-#include "unroll/nn/sizes_detail.hpp"
+#include "init.hpp"
+#include "sizes_detail.hpp"
 
 namespace unroll {
 

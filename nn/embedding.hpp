@@ -2,9 +2,9 @@
 /// \file
 /// A table of learned vectors, one a symbol.
 
-#include "unroll/core/random.hpp"
-#include "unroll/nn/module.hpp"
-#include "unroll/ops/gather.hpp"
+#include "../core/random.hpp"
+#include "../ops/gather.hpp"
+#include "module.hpp"
 
 namespace unroll {
 

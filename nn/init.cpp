@@ -1,11 +1,11 @@
-#include "unroll/nn/init.hpp"
+#include "init.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
 
-#include "unroll/core/error.hpp"
+#include "../core/error.hpp"
 
 namespace unroll::init {
 namespace {

@@ -2,8 +2,8 @@
 /// \file
 /// Initial values of parameters. Each fills in place and throws ShapeError where the shape does not allow it.
 
-#include "unroll/core/parameter.hpp"
-#include "unroll/core/random.hpp"
+#include "../core/parameter.hpp"
+#include "../core/random.hpp"
 
 namespace unroll::init {
 

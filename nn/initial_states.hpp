@@ -5,8 +5,8 @@
 #include <string>
 #include <type_traits>
 
-#include "unroll/nn/cell.hpp"
-#include "unroll/nn/stack_result.hpp"
+#include "cell.hpp"
+#include "stack_result.hpp"
 
 namespace unroll {
 

@@ -1,10 +1,10 @@
-#include "unroll/nn/join_frames.hpp"
+#include "join_frames.hpp"
 
 #include <algorithm>
 #include <string>
 
-#include "unroll/core/kernels.hpp"
-#include "unroll/ops/layout.hpp"
+#include "../core/simd/kernels.hpp"
+#include "../ops/layout.hpp"
 
 namespace unroll {
 namespace {

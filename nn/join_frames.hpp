@@ -2,7 +2,7 @@
 /// \file
 /// Fewer, wider steps: what a pyramid does between its layers.
 
-#include "unroll/nn/sequence.hpp"
+#include "sequence.hpp"
 
 namespace unroll {
 

@@ -1,9 +1,9 @@
-#include "unroll/nn/linear.hpp"
+#include "linear.hpp"
 
 #include <cmath>
 
-#include "unroll/nn/init.hpp"
-#include "unroll/nn/sizes_detail.hpp"
+#include "init.hpp"
+#include "sizes_detail.hpp"
 
 namespace unroll {
 

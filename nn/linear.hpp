@@ -2,9 +2,9 @@
 /// \file
 /// The fully connected layer.
 
-#include "unroll/core/random.hpp"
-#include "unroll/nn/module.hpp"
-#include "unroll/ops/linear.hpp"
+#include "../core/random.hpp"
+#include "../ops/linear.hpp"
+#include "module.hpp"
 
 namespace unroll {
 

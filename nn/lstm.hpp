@@ -2,10 +2,10 @@
 /// \file
 /// The long short-term memory cell.
 
-#include "unroll/nn/cell.hpp"
-#include "unroll/nn/cell_steps_detail.hpp"
-#include "unroll/nn/recurrent_weights.hpp"
-#include "unroll/ops/layout.hpp"
+#include "../ops/layout.hpp"
+#include "cell.hpp"
+#include "kernels/cell_steps.hpp"
+#include "recurrent_weights.hpp"
 
 namespace unroll {
 

@@ -1,4 +1,4 @@
-#include "unroll/nn/module.hpp"
+#include "module.hpp"
 
 #include <charconv>
 

@@ -29,9 +29,9 @@
 #include <utility>
 #include <vector>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/parameter.hpp"
-#include "unroll/core/parameter_list.hpp"
+#include "../core/error.hpp"
+#include "../core/parameter.hpp"
+#include "../core/parameter_list.hpp"
 
 namespace unroll {
 

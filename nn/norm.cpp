@@ -1,8 +1,8 @@
-#include "unroll/nn/norm.hpp"
+#include "norm.hpp"
 
 #include <algorithm>
 
-#include "unroll/nn/sizes_detail.hpp"
+#include "sizes_detail.hpp"
 
 namespace unroll {
 

@@ -2,9 +2,9 @@
 /// \file
 /// Normalisation layers.
 
-#include "unroll/nn/module.hpp"
-#include "unroll/nn/sequence.hpp"
-#include "unroll/ops/layer_norm.hpp"
+#include "../ops/layer_norm.hpp"
+#include "module.hpp"
+#include "sequence.hpp"
 
 namespace unroll {
 

@@ -6,11 +6,11 @@
 #include <utility>
 #include <vector>
 
-#include "unroll/nn/join_frames.hpp"
-#include "unroll/nn/rnn.hpp"
-#include "unroll/nn/sizes_detail.hpp"
-#include "unroll/nn/stack_result.hpp"
-#include "unroll/ops/dropout.hpp"
+#include "../ops/dropout.hpp"
+#include "join_frames.hpp"
+#include "rnn.hpp"
+#include "sizes_detail.hpp"
+#include "stack_result.hpp"
 
 namespace unroll {
 

@@ -2,10 +2,10 @@
 /// \file
 /// The parameters that PyTorch's recurrent cells have in common.
 
-#include "unroll/core/random.hpp"
-#include "unroll/nn/module.hpp"
-#include "unroll/ops/elementwise.hpp"
-#include "unroll/ops/linear.hpp"
+#include "../core/random.hpp"
+#include "../ops/elementwise.hpp"
+#include "../ops/linear.hpp"
+#include "module.hpp"
 
 namespace unroll {
 

@@ -2,11 +2,11 @@
 /// \file
 /// A layer that runs a cell over time.
 
-#include "unroll/core/random.hpp"
-#include "unroll/nn/cell.hpp"
-#include "unroll/nn/sequence.hpp"
-#include "unroll/nn/time_loop.hpp"
-#include "unroll/ops/layout.hpp"
+#include "../core/random.hpp"
+#include "../ops/layout.hpp"
+#include "cell.hpp"
+#include "sequence.hpp"
+#include "time_loop.hpp"
 
 namespace unroll {
 

@@ -4,11 +4,11 @@
 
 #include <type_traits>
 
-#include "unroll/nn/cell.hpp"
-#include "unroll/nn/recurrent_weights.hpp"
-#include "unroll/ops/elementwise.hpp"
-#include "unroll/ops/layout.hpp"
-#include "unroll/ops/map.hpp"
+#include "../ops/elementwise.hpp"
+#include "../ops/layout.hpp"
+#include "../ops/map.hpp"
+#include "cell.hpp"
+#include "recurrent_weights.hpp"
 
 namespace unroll {
 

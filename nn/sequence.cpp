@@ -1,12 +1,12 @@
-#include "unroll/nn/sequence.hpp"
+#include "sequence.hpp"
 
 #include <algorithm>
 #include <string>
 
-#include "unroll/core/error.hpp"
-#include "unroll/ops/elementwise.hpp"
-#include "unroll/ops/layout.hpp"
-#include "unroll/ops/reduce.hpp"
+#include "../core/error.hpp"
+#include "../ops/elementwise.hpp"
+#include "../ops/layout.hpp"
+#include "../ops/reduce.hpp"
 
 namespace unroll {
 namespace {

@@ -7,10 +7,10 @@
 #include <type_traits>
 #include <vector>
 
-#include "unroll/nn/cell.hpp"
-#include "unroll/nn/sequence_layout.hpp"
-#include "unroll/ops/losses.hpp"
-#include "unroll/ops/rows.hpp"
+#include "../ops/losses.hpp"
+#include "../ops/rows.hpp"
+#include "cell.hpp"
+#include "sequence_layout.hpp"
 
 namespace unroll {
 

@@ -1,4 +1,4 @@
-#include "unroll/nn/sequence_layout.hpp"
+#include "sequence_layout.hpp"
 
 #include <algorithm>
 #include <numeric>

@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include "unroll/core/tape.hpp"
+#include "../core/tape.hpp"
 
 namespace unroll {
 

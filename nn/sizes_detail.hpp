@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/shape.hpp"
+#include "../core/error.hpp"
+#include "../core/shape.hpp"
 
 namespace unroll::detail {
 

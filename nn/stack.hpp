@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "unroll/nn/cell_steps_detail.hpp"
-#include "unroll/nn/linear.hpp"
-#include "unroll/nn/rnn.hpp"
-#include "unroll/nn/sizes_detail.hpp"
-#include "unroll/nn/stack_result.hpp"
-#include "unroll/ops/dropout.hpp"
-#include "unroll/ops/elementwise.hpp"
+#include "../ops/dropout.hpp"
+#include "../ops/elementwise.hpp"
+#include "kernels/cell_steps.hpp"
+#include "linear.hpp"
+#include "rnn.hpp"
+#include "sizes_detail.hpp"
+#include "stack_result.hpp"
 
 namespace unroll {
 

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "unroll/core/per_isa.hpp"
+#include "../core/simd/per_isa.hpp"
 
 namespace unroll {
 

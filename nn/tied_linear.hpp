@@ -2,8 +2,8 @@
 /// \file
 /// An output layer that shares its weight with the embedding.
 
-#include "unroll/nn/embedding.hpp"
-#include "unroll/nn/linear.hpp"
+#include "embedding.hpp"
+#include "linear.hpp"
 
 namespace unroll {
 

@@ -1,12 +1,12 @@
-#include "unroll/nn/time_loop.hpp"
+#include "time_loop.hpp"
 
 #include <algorithm>
 #include <memory>
 #include <string>
 
-#include "unroll/core/denormals.hpp"
-#include "unroll/core/loop.hpp"
-#include "unroll/ops/layout.hpp"
+#include "../core/denormals.hpp"
+#include "../core/loop.hpp"
+#include "../ops/layout.hpp"
 
 namespace unroll::detail {
 namespace {

@@ -2,8 +2,8 @@
 /// \file
 /// The loop over time: any cell over the rows of a layout, in either direction.
 
-#include "unroll/nn/cell.hpp"
-#include "unroll/nn/sequence_layout.hpp"
+#include "cell.hpp"
+#include "sequence_layout.hpp"
 
 namespace unroll {
 

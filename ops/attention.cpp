@@ -1,16 +1,16 @@
-#include "unroll/ops/attention.hpp"
+#include "attention.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/tape.hpp"
-#include "unroll/ops/elementwise.hpp"
-#include "unroll/ops/linear.hpp"
-#include "unroll/ops/softmax.hpp"
-#include "unroll/ops/where.hpp"
+#include "../core/error.hpp"
+#include "../core/tape.hpp"
+#include "elementwise.hpp"
+#include "linear.hpp"
+#include "softmax.hpp"
+#include "where.hpp"
 
 namespace unroll {
 

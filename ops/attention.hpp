@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "unroll/core/variable.hpp"
+#include "../core/variable.hpp"
 
 namespace unroll {
 

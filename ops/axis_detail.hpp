@@ -4,9 +4,9 @@
 
 #include <string>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/node.hpp"
-#include "unroll/core/shape.hpp"
+#include "../core/error.hpp"
+#include "../core/node.hpp"
+#include "../core/shape.hpp"
 
 namespace unroll::detail {
 

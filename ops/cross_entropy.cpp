@@ -1,8 +1,8 @@
 #include <limits>
 
-#include "unroll/ops/losses.hpp"
-#include "unroll/ops/losses_detail.hpp"
-#include "unroll/ops/losses_kernels.hpp"
+#include "kernels/losses.hpp"
+#include "losses.hpp"
+#include "losses_detail.hpp"
 
 namespace unroll {
 namespace detail {

@@ -8,9 +8,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "unroll/core/tape.hpp"
-#include "unroll/ops/layout.hpp"
-#include "unroll/ops/operand.hpp"
+#include "../core/tape.hpp"
+#include "layout.hpp"
+#include "operand.hpp"
 
 namespace unroll {
 namespace detail {

@@ -4,8 +4,8 @@
 
 #include <memory>
 
-#include "unroll/core/xt.hpp"
-#include "unroll/ops/custom.hpp"
+#include "../core/xt.hpp"
+#include "custom.hpp"
 
 namespace unroll {
 namespace detail {

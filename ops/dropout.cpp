@@ -1,10 +1,10 @@
-#include "unroll/ops/dropout.hpp"
+#include "dropout.hpp"
 
 #include <span>
 #include <string>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/tape.hpp"
+#include "../core/error.hpp"
+#include "../core/tape.hpp"
 
 namespace unroll {
 

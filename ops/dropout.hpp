@@ -2,7 +2,7 @@
 /// \file
 /// Dropout: random zeros while training.
 
-#include "unroll/core/variable.hpp"
+#include "../core/variable.hpp"
 
 namespace unroll {
 

@@ -1,12 +1,12 @@
-#include "unroll/ops/elementwise.hpp"
+#include "elementwise.hpp"
 
 #include <cmath>
 #include <string>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/isa.hpp"
-#include "unroll/ops/elementwise_kernels.hpp"
-#include "unroll/ops/map.hpp"
+#include "../core/error.hpp"
+#include "../core/isa.hpp"
+#include "kernels/elementwise.hpp"
+#include "map.hpp"
 
 namespace unroll::detail {
 

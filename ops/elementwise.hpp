@@ -11,8 +11,8 @@
 /// Functions of one operand keep its shape. NaN gives NaN. Derivatives at kinks are PyTorch's and stated
 /// here.
 
-#include "unroll/ops/elementwise_detail.hpp"
-#include "unroll/ops/operand.hpp"
+#include "kernels/elementwise_list.hpp"
+#include "operand.hpp"
 
 namespace unroll {
 namespace detail {

@@ -1,9 +1,9 @@
-#include "unroll/ops/gather.hpp"
+#include "gather.hpp"
 
 #include <algorithm>
 #include <string>
 
-#include "unroll/core/error.hpp"
+#include "../core/error.hpp"
 
 namespace unroll {
 namespace {

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "unroll/core/parameter.hpp"
-#include "unroll/core/variable.hpp"
+#include "../core/parameter.hpp"
+#include "../core/variable.hpp"
 
 namespace unroll {
 

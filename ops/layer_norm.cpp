@@ -1,11 +1,11 @@
-#include "unroll/ops/layer_norm.hpp"
+#include "layer_norm.hpp"
 
 #include <cmath>
 #include <string>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/kernels.hpp"
-#include "unroll/core/tape.hpp"
+#include "../core/error.hpp"
+#include "../core/simd/kernels.hpp"
+#include "../core/tape.hpp"
 
 namespace unroll {
 namespace {

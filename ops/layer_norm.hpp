@@ -2,7 +2,7 @@
 /// \file
 /// Layer normalisation over the last axis.
 
-#include "unroll/core/variable.hpp"
+#include "../core/variable.hpp"
 
 namespace unroll {
 

@@ -13,8 +13,8 @@
 #include <span>
 #include <vector>
 
-#include "unroll/core/loop.hpp"
-#include "unroll/core/variable.hpp"
+#include "../core/loop.hpp"
+#include "../core/variable.hpp"
 
 namespace unroll {
 

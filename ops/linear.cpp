@@ -1,11 +1,11 @@
-#include "unroll/ops/linear.hpp"
+#include "linear.hpp"
 
 #include <algorithm>
 #include <string>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/gemm.hpp"
-#include "unroll/core/kernels.hpp"
+#include "../core/error.hpp"
+#include "../core/gemm/gemm.hpp"
+#include "../core/simd/kernels.hpp"
 
 namespace unroll {
 namespace {
@@ -20,7 +20,7 @@ using detail::Node;
 // at 64 rows 3 % slower.
 constexpr Index deferred_rows = 32;
 
-// Products with a weight go through a packed form of it (core/gemm.hpp), made once a recording, of forward and of
+// Products with a weight go through a packed form of it (core/gemm/gemm.hpp), made once a recording, of forward and of
 // backward each: a time loop uses it at every step. A single product of few rows would rather do without, but what a row
 // becomes must not depend on how many rows are multiplied at once, or by how many uses: so a long sequence that is
 // computed in segments gives the same bits. Exceptions: a single use of a large weight, which would lie in memory twice,

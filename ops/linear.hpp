@@ -2,7 +2,7 @@
 /// \file
 /// Matrix products on the tape.
 
-#include "unroll/core/variable.hpp"
+#include "../core/variable.hpp"
 
 namespace unroll {
 

@@ -1,9 +1,9 @@
-#include "unroll/ops/losses.hpp"
+#include "losses.hpp"
 
 #include <cmath>
 
-#include "unroll/ops/losses_detail.hpp"
-#include "unroll/ops/losses_kernels.hpp"
+#include "kernels/losses.hpp"
+#include "losses_detail.hpp"
 
 namespace unroll {
 namespace detail {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <span>
 
-#include "unroll/core/variable.hpp"
+#include "../core/variable.hpp"
 
 namespace unroll {
 

@@ -7,9 +7,9 @@
 #include <span>
 #include <string>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/tape.hpp"
-#include "unroll/ops/losses.hpp"
+#include "../core/error.hpp"
+#include "../core/tape.hpp"
+#include "losses.hpp"
 
 namespace unroll::detail {
 

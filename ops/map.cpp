@@ -1,11 +1,11 @@
-#include "unroll/ops/map.hpp"
+#include "map.hpp"
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
 
-#include "unroll/core/error.hpp"
+#include "../core/error.hpp"
 
 namespace unroll::detail {
 namespace {

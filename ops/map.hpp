@@ -5,9 +5,9 @@
 #include <array>
 #include <type_traits>
 
-#include "unroll/core/variable.hpp"
-#include "unroll/ops/map_kernel.hpp"
-#include "unroll/ops/operand.hpp"
+#include "../core/variable.hpp"
+#include "kernels/map.hpp"
+#include "operand.hpp"
 
 namespace unroll {
 namespace detail {
@@ -35,7 +35,7 @@ extern template void map_on_tape(const char*, const MapKernels<double>&, const v
 ///       return std::pair(sigmoid(o) * tanh(cn), cn);
 ///     }, i, f, g, o, c);
 ///
-/// `f`: a lambda with `auto` parameters whose captures are plain numbers; what it may call is listed in core/simd.hpp.
+/// `f`: a lambda with `auto` parameters whose captures are plain numbers; what it may call is listed in core/simd/simd.hpp.
 /// It returns one value, or a pair or tuple of two or three: then `map` returns an array of that many Variables.
 ///
 /// Operands: 1 to 12 Variables (or Parameters). Those of the largest rank have one and the same shape, which is the

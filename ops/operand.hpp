@@ -4,8 +4,8 @@
 
 #include <type_traits>
 
-#include "unroll/core/parameter.hpp"
-#include "unroll/core/variable.hpp"
+#include "../core/parameter.hpp"
+#include "../core/variable.hpp"
 
 namespace unroll {
 

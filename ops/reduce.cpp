@@ -1,13 +1,13 @@
-#include "unroll/ops/reduce.hpp"
+#include "reduce.hpp"
 
 #include <algorithm>
 #include <limits>
 #include <string>
 
-#include "unroll/core/kernels.hpp"
-#include "unroll/core/tape.hpp"
-#include "unroll/ops/axis_detail.hpp"
-#include "unroll/ops/softmax_kernels.hpp"
+#include "../core/simd/kernels.hpp"
+#include "../core/tape.hpp"
+#include "axis_detail.hpp"
+#include "kernels/softmax.hpp"
 
 namespace unroll {
 namespace detail {

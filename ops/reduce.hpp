@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "unroll/ops/operand.hpp"
+#include "operand.hpp"
 
 namespace unroll {
 

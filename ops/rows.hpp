@@ -2,8 +2,8 @@
 /// \file
 /// Rows taken from, and gathered over, tensors of rows: what ragged batches are made of.
 
-#include "unroll/core/variable.hpp"
-#include "unroll/ops/gather.hpp"
+#include "../core/variable.hpp"
+#include "gather.hpp"
 
 namespace unroll {
 

@@ -1,12 +1,12 @@
-#include "unroll/ops/segment.hpp"
+#include "segment.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/kernels.hpp"
+#include "../core/error.hpp"
+#include "../core/simd/kernels.hpp"
 
 namespace unroll {
 namespace {

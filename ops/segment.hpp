@@ -3,9 +3,9 @@
 /// Softmax, weighted sums and dot products over segments of rows: attention over sequences of different lengths,
 /// without padding.
 
-#include "unroll/core/tape.hpp"
-#include "unroll/core/variable.hpp"
-#include "unroll/ops/gather.hpp"
+#include "../core/tape.hpp"
+#include "../core/variable.hpp"
+#include "gather.hpp"
 
 namespace unroll {
 

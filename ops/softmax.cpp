@@ -1,9 +1,9 @@
-#include "unroll/ops/softmax.hpp"
+#include "softmax.hpp"
 
-#include "unroll/core/isa.hpp"
-#include "unroll/core/tape.hpp"
-#include "unroll/ops/axis_detail.hpp"
-#include "unroll/ops/softmax_kernels.hpp"
+#include "../core/isa.hpp"
+#include "../core/tape.hpp"
+#include "axis_detail.hpp"
+#include "kernels/softmax.hpp"
 
 namespace unroll::detail {
 

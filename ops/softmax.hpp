@@ -2,7 +2,7 @@
 /// \file
 /// Softmax and log-softmax along one axis.
 
-#include "unroll/ops/operand.hpp"
+#include "operand.hpp"
 
 namespace unroll {
 namespace detail {

@@ -1,9 +1,9 @@
-#include "unroll/ops/where.hpp"
+#include "where.hpp"
 
 #include <string>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/tape.hpp"
+#include "../core/error.hpp"
+#include "../core/tape.hpp"
 
 namespace unroll {
 namespace {

@@ -6,7 +6,7 @@
 #include <span>
 #include <type_traits>
 
-#include "unroll/core/variable.hpp"
+#include "../core/variable.hpp"
 
 namespace unroll {
 

@@ -1,6 +1,6 @@
-#include "unroll/optim/adadelta.hpp"
+#include "adadelta.hpp"
 
-#include "unroll/optim/update_kernels.hpp"
+#include "kernels/update.hpp"
 
 namespace unroll {
 

@@ -2,7 +2,7 @@
 /// \file
 /// Adadelta.
 
-#include "unroll/optim/optimizer.hpp"
+#include "optimizer.hpp"
 
 namespace unroll {
 

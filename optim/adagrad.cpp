@@ -1,6 +1,6 @@
-#include "unroll/optim/adagrad.hpp"
+#include "adagrad.hpp"
 
-#include "unroll/optim/update_kernels.hpp"
+#include "kernels/update.hpp"
 
 namespace unroll {
 

@@ -1,8 +1,8 @@
-#include "unroll/optim/adam.hpp"
+#include "adam.hpp"
 
 #include <cmath>
 
-#include "unroll/optim/update_kernels.hpp"
+#include "kernels/update.hpp"
 
 namespace unroll {
 namespace {

@@ -2,7 +2,7 @@
 /// \file
 /// Adam and AdamW.
 
-#include "unroll/optim/optimizer.hpp"
+#include "optimizer.hpp"
 
 namespace unroll {
 

@@ -1,10 +1,10 @@
-#include "unroll/optim/clip.hpp"
+#include "clip.hpp"
 
 #include <cmath>
 #include <string>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/kernels.hpp"
+#include "../core/error.hpp"
+#include "../core/simd/kernels.hpp"
 
 namespace unroll {
 namespace {

@@ -2,8 +2,8 @@
 /// \file
 /// Limits on gradients, between backward() and step().
 
-#include "unroll/core/parameter_list.hpp"
-#include "unroll/optim/optimizer.hpp"
+#include "../core/parameter_list.hpp"
+#include "optimizer.hpp"
 
 namespace unroll {
 

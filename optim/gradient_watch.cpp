@@ -1,10 +1,10 @@
-#include "unroll/optim/gradient_watch.hpp"
+#include "gradient_watch.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
-#include "unroll/core/error.hpp"
+#include "../core/error.hpp"
 
 namespace unroll {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "unroll/core/parameter_list.hpp"
+#include "../core/parameter_list.hpp"
 
 namespace unroll {
 

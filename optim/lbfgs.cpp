@@ -1,13 +1,13 @@
-#include "unroll/optim/lbfgs.hpp"
+#include "lbfgs.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
 
-#include "unroll/core/error.hpp"
-#include "unroll/core/kernels.hpp"
-#include "unroll/optim/line_search_detail.hpp"
+#include "../core/error.hpp"
+#include "../core/simd/kernels.hpp"
+#include "line_search_detail.hpp"
 
 namespace unroll {
 namespace {

@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "unroll/optim/optimizer.hpp"
+#include "optimizer.hpp"
 
 namespace unroll {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "unroll/core/shape.hpp"
+#include "../core/shape.hpp"
 
 namespace unroll::detail {
 

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "unroll/optim/optimizer.hpp"
+#include "optimizer.hpp"
 
 namespace unroll {
 

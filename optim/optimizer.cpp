@@ -1,10 +1,10 @@
-#include "unroll/optim/optimizer.hpp"
+#include "optimizer.hpp"
 
 #include <algorithm>
 #include <unordered_set>
 
-#include "unroll/core/denormals.hpp"
-#include "unroll/core/error.hpp"
+#include "../core/denormals.hpp"
+#include "../core/error.hpp"
 
 namespace unroll {
 

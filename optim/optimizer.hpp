@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "unroll/core/parameter_list.hpp"
-#include "unroll/optim/parameter_groups.hpp"
-#include "unroll/optim/state.hpp"
+#include "../core/parameter_list.hpp"
+#include "parameter_groups.hpp"
+#include "state.hpp"
 
 namespace unroll {
 

@@ -1,6 +1,6 @@
-#include "unroll/optim/parameter_groups.hpp"
+#include "parameter_groups.hpp"
 
-#include "unroll/core/error.hpp"
+#include "../core/error.hpp"
 
 namespace unroll {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "unroll/core/parameter_list.hpp"
+#include "../core/parameter_list.hpp"
 
 namespace unroll {
 

@@ -1,6 +1,6 @@
-#include "unroll/optim/rmsprop.hpp"
+#include "rmsprop.hpp"
 
-#include "unroll/optim/update_kernels.hpp"
+#include "kernels/update.hpp"
 
 namespace unroll {
 namespace {

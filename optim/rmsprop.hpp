@@ -2,7 +2,7 @@
 /// \file
 /// RMSprop.
 
-#include "unroll/optim/optimizer.hpp"
+#include "optimizer.hpp"
 
 namespace unroll {
 

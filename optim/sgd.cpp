@@ -1,7 +1,7 @@
-#include "unroll/optim/sgd.hpp"
+#include "sgd.hpp"
 
-#include "unroll/core/error.hpp"
-#include "unroll/optim/update_kernels.hpp"
+#include "../core/error.hpp"
+#include "kernels/update.hpp"
 
 namespace unroll {
 

@@ -2,7 +2,7 @@
 /// \file
 /// Stochastic gradient descent.
 
-#include "unroll/optim/optimizer.hpp"
+#include "optimizer.hpp"
 
 namespace unroll {
 

@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "unroll/core/per_isa.hpp"
+#include "../core/simd/per_isa.hpp"
 
 namespace unroll {
 

@@ -1,11 +1,11 @@
-#include "unroll/optim/weight_average.hpp"
+#include "weight_average.hpp"
 
 #include <algorithm>
 #include <string>
 #include <unordered_set>
 
-#include "unroll/core/error.hpp"
-#include "unroll/optim/update_kernels.hpp"
+#include "../core/error.hpp"
+#include "kernels/update.hpp"
 
 namespace unroll {
 

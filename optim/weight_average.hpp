@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "unroll/core/parameter_list.hpp"
-#include "unroll/optim/state.hpp"
+#include "../core/parameter_list.hpp"
+#include "state.hpp"
 
 namespace unroll {
 

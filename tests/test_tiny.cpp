@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "unroll/core/tape.hpp"
-#include "unroll/nn/carry.hpp"
-#include "unroll/nn/gradcheck.hpp"
+#include "unroll/nn/bptt/carry.hpp"
+#include "unroll/nn/check/gradcheck.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/rnn.hpp"
 #include "unroll/ops/elementwise.hpp"

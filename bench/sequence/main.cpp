@@ -9,7 +9,7 @@
 #include "measure.hpp"
 #include "report.hpp"
 #include "studies.hpp"
-#include "unroll/core/gemm.hpp"
+#include "unroll/core/gemm/gemm.hpp"
 #include "unroll/core/threads.hpp"
 
 namespace {

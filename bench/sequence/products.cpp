@@ -10,7 +10,7 @@
 
 #include "clock.hpp"
 #include "contender.hpp"
-#include "unroll/core/gemm.hpp"
+#include "unroll/core/gemm/gemm.hpp"
 #include "unroll/core/random.hpp"
 
 #ifdef BENCH_CBLAS

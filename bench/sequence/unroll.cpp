@@ -6,7 +6,7 @@
 #include "trainer.hpp"
 #include "unroll/core/from_blob.hpp"
 #include "unroll/nn/bidirectional.hpp"
-#include "unroll/nn/carry.hpp"
+#include "unroll/nn/bptt/carry.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/lstm.hpp"
 #include "unroll/nn/rnn.hpp"

@@ -3,8 +3,8 @@
 #include <map>
 
 #include "common/chance.hpp"
-#include "unroll/data/tags.hpp"
-#include "unroll/data/tokenize.hpp"
+#include "unroll/data/text/tags.hpp"
+#include "unroll/data/text/tokenize.hpp"
 
 namespace unroll::examples {
 

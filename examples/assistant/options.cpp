@@ -4,9 +4,9 @@
 
 #include "assistant/domain.hpp"
 #include "common/plot.hpp"
-#include "unroll/data/atomic_file.hpp"
-#include "unroll/data/tags.hpp"
-#include "unroll/data/tokenize.hpp"
+#include "unroll/data/files/atomic_file.hpp"
+#include "unroll/data/text/tags.hpp"
+#include "unroll/data/text/tokenize.hpp"
 
 namespace unroll::examples {
 

@@ -6,10 +6,10 @@
 #include <set>
 
 #include "unroll/core/error.hpp"
-#include "unroll/data/batches.hpp"
-#include "unroll/data/tags.hpp"
-#include "unroll/data/text_file.hpp"
-#include "unroll/data/tokenize.hpp"
+#include "unroll/data/batches/batches.hpp"
+#include "unroll/data/text/tags.hpp"
+#include "unroll/data/text/text_file.hpp"
+#include "unroll/data/text/tokenize.hpp"
 
 namespace unroll::examples {
 

@@ -6,8 +6,8 @@
 
 #include "caption/pictures.hpp"
 #include "unroll/core/error.hpp"
-#include "unroll/data/table.hpp"
-#include "unroll/data/text_file.hpp"
+#include "unroll/data/series/table.hpp"
+#include "unroll/data/text/text_file.hpp"
 
 namespace unroll::examples {
 

@@ -4,10 +4,10 @@
 
 #include "common/program.hpp"
 #include "unroll/core/error.hpp"
-#include "unroll/data/batches.hpp"
-#include "unroll/data/edit_distance.hpp"
-#include "unroll/data/split.hpp"
-#include "unroll/nn/nearest.hpp"
+#include "unroll/data/batches/batches.hpp"
+#include "unroll/data/batches/split.hpp"
+#include "unroll/data/metrics/edit_distance.hpp"
+#include "unroll/optim/extra/nearest.hpp"
 
 namespace unroll::examples {
 

@@ -8,7 +8,7 @@
 
 #include "caption/pictures.hpp"
 #include "common/training.hpp"
-#include "unroll/data/vocabulary.hpp"
+#include "unroll/data/text/vocabulary.hpp"
 
 namespace unroll::examples {
 

@@ -14,11 +14,11 @@
 #include "common/corpus.hpp"
 #include "common/program.hpp"
 #include "unroll/core/tape.hpp"
-#include "unroll/data/safetensors.hpp"
-#include "unroll/nn/carry.hpp"
+#include "unroll/data/tensors/safetensors.hpp"
+#include "unroll/nn/bptt/carry.hpp"
 #include "unroll/ops/layout.hpp"
 #include "unroll/ops/losses.hpp"
-#include "unroll/optim/fit.hpp"
+#include "unroll/optim/run/fit.hpp"
 
 namespace unroll::examples {
 

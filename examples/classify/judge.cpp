@@ -9,7 +9,7 @@
 
 #include "common/plot.hpp"
 #include "common/program.hpp"
-#include "unroll/data/metrics.hpp"
+#include "unroll/data/metrics/metrics.hpp"
 
 namespace unroll::examples {
 

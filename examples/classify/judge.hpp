@@ -9,8 +9,8 @@
 
 #include "classify/labelled_items.hpp"
 #include "unroll/core/tape.hpp"
-#include "unroll/data/confusion_matrix.hpp"
-#include "unroll/optim/metrics_file.hpp"
+#include "unroll/data/metrics/confusion_matrix.hpp"
+#include "unroll/optim/run/metrics_file.hpp"
 
 namespace unroll::examples {
 

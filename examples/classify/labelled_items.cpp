@@ -11,9 +11,9 @@
 #include <tuple>
 
 #include "common/training.hpp"
-#include "unroll/data/labelled_text.hpp"
-#include "unroll/data/split.hpp"
-#include "unroll/data/time_series.hpp"
+#include "unroll/data/batches/split.hpp"
+#include "unroll/data/series/time_series.hpp"
+#include "unroll/data/text/labelled_text.hpp"
 
 namespace unroll::examples {
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <set>
 
-#include "unroll/data/text_file.hpp"
+#include "unroll/data/text/text_file.hpp"
 
 namespace unroll::examples {
 

@@ -9,7 +9,7 @@
 
 #include "unroll/core/error.hpp"
 #include "unroll/core/shape.hpp"
-#include "unroll/data/utf8.hpp"
+#include "unroll/data/text/utf8.hpp"
 
 namespace unroll::examples {
 

@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "unroll/core/error.hpp"
-#include "unroll/data/table.hpp"
-#include "unroll/data/text_file.hpp"
+#include "unroll/data/series/table.hpp"
+#include "unroll/data/text/text_file.hpp"
 
 namespace unroll::examples {
 

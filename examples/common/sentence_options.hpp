@@ -8,7 +8,7 @@
 #include "common/tagged_sentences.hpp"
 #include "common/training.hpp"
 #include "common/word_encoder.hpp"
-#include "unroll/data/split.hpp"
+#include "unroll/data/batches/split.hpp"
 
 namespace unroll::examples {
 

@@ -5,8 +5,8 @@
 
 #include "common/letters.hpp"
 #include "unroll/core/error.hpp"
-#include "unroll/data/tokenize.hpp"
-#include "unroll/data/utf8.hpp"
+#include "unroll/data/text/tokenize.hpp"
+#include "unroll/data/text/utf8.hpp"
 
 namespace unroll::examples {
 namespace {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "unroll/core/random.hpp"
-#include "unroll/data/vocabulary.hpp"
+#include "unroll/data/text/vocabulary.hpp"
 
 namespace unroll::examples {
 

@@ -5,9 +5,9 @@
 
 #include "common/program.hpp"
 #include "unroll/core/error.hpp"
-#include "unroll/data/atomic_file.hpp"
-#include "unroll/data/batches.hpp"
-#include "unroll/data/tags.hpp"
+#include "unroll/data/batches/batches.hpp"
+#include "unroll/data/files/atomic_file.hpp"
+#include "unroll/data/text/tags.hpp"
 
 namespace unroll::examples {
 

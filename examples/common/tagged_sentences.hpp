@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "common/words.hpp"
-#include "unroll/data/conll.hpp"
-#include "unroll/data/span_score.hpp"
+#include "unroll/data/metrics/span_score.hpp"
+#include "unroll/data/text/conll.hpp"
 
 namespace unroll::examples {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "common/plot.hpp"
-#include "unroll/optim/schedule.hpp"
+#include "unroll/optim/schedules/schedule.hpp"
 
 namespace unroll::examples {
 

@@ -14,12 +14,12 @@
 
 #include "common/fingerprint.hpp"
 #include "common/program.hpp"
-#include "unroll/data/parameter_file.hpp"
+#include "unroll/data/tensors/parameter_file.hpp"
 #include "unroll/nn/gru.hpp"
 #include "unroll/nn/lstm.hpp"
 #include "unroll/nn/rnn_cell.hpp"
 #include "unroll/optim/adam.hpp"
-#include "unroll/optim/fit.hpp"
+#include "unroll/optim/run/fit.hpp"
 
 namespace unroll::examples {
 

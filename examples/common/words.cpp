@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "common/letters.hpp"
-#include "unroll/data/tokenize.hpp"
-#include "unroll/data/utf8.hpp"
+#include "unroll/data/text/tokenize.hpp"
+#include "unroll/data/text/utf8.hpp"
 
 namespace unroll::examples {
 

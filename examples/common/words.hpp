@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "unroll/data/vocabulary.hpp"
+#include "unroll/data/text/vocabulary.hpp"
 
 namespace unroll::examples {
 

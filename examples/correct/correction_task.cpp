@@ -7,8 +7,8 @@
 #include "common/program.hpp"
 #include "common/subwords.hpp"
 #include "unroll/core/error.hpp"
-#include "unroll/data/text_file.hpp"
-#include "unroll/data/utf8.hpp"
+#include "unroll/data/text/text_file.hpp"
+#include "unroll/data/text/utf8.hpp"
 
 namespace unroll::examples {
 namespace {

@@ -11,7 +11,7 @@
 #include "correct/text_errors.hpp"
 #include "correct/transducer.hpp"
 #include "unroll/core/shards.hpp"
-#include "unroll/nn/decode.hpp"
+#include "unroll/nn/decode/decode.hpp"
 
 namespace unroll::examples {
 

@@ -6,7 +6,7 @@
 #include "common/letters.hpp"
 #include "common/program.hpp"
 #include "common/subwords.hpp"
-#include "unroll/data/utf8.hpp"
+#include "unroll/data/text/utf8.hpp"
 
 namespace unroll::examples {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "unroll/core/random.hpp"
 #include "unroll/core/shape.hpp"
-#include "unroll/optim/metrics_file.hpp"
+#include "unroll/optim/run/metrics_file.hpp"
 
 namespace unroll::examples {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "correct/lexicon.hpp"
-#include "unroll/data/tokenize.hpp"
+#include "unroll/data/text/tokenize.hpp"
 #include "unroll/nn/attention.hpp"
 #include "unroll/nn/bidirectional.hpp"
 #include "unroll/nn/embedding.hpp"

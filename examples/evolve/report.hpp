@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "unroll/optim/metrics_file.hpp"
+#include "unroll/optim/run/metrics_file.hpp"
 
 namespace unroll::examples {
 

@@ -4,10 +4,10 @@
 #include <cmath>
 
 #include "unroll/core/error.hpp"
-#include "unroll/data/split.hpp"
-#include "unroll/data/text_file.hpp"
-#include "unroll/data/tokenize.hpp"
-#include "unroll/data/vocabulary.hpp"
+#include "unroll/data/batches/split.hpp"
+#include "unroll/data/text/text_file.hpp"
+#include "unroll/data/text/tokenize.hpp"
+#include "unroll/data/text/vocabulary.hpp"
 
 namespace unroll::examples {
 

@@ -7,7 +7,7 @@
 
 #include "common/plot.hpp"
 #include "common/program.hpp"
-#include "unroll/data/atomic_file.hpp"
+#include "unroll/data/files/atomic_file.hpp"
 
 namespace unroll::examples {
 

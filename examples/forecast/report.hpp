@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "forecast/task.hpp"
-#include "unroll/optim/metrics_file.hpp"
+#include "unroll/optim/run/metrics_file.hpp"
 
 namespace unroll::examples {
 

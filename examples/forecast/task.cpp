@@ -7,7 +7,7 @@
 #include "common/program.hpp"
 #include "common/training.hpp"
 #include "unroll/core/error.hpp"
-#include "unroll/data/table.hpp"
+#include "unroll/data/series/table.hpp"
 
 namespace unroll::examples {
 

@@ -11,8 +11,8 @@
 
 #include "common/program.hpp"
 #include "unroll/core/error.hpp"
-#include "unroll/data/atomic_file.hpp"
-#include "unroll/data/text_file.hpp"
+#include "unroll/data/files/atomic_file.hpp"
+#include "unroll/data/text/text_file.hpp"
 
 namespace unroll::examples {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "unroll/core/shape.hpp"
-#include "unroll/data/piano_roll.hpp"
+#include "unroll/data/series/piano_roll.hpp"
 
 namespace unroll::examples {
 

@@ -8,8 +8,8 @@
 #include "common/program.hpp"
 #include "music/tunes.hpp"
 #include "unroll/core/error.hpp"
-#include "unroll/data/split.hpp"
-#include "unroll/nn/sequence_models.hpp"
+#include "unroll/data/batches/split.hpp"
+#include "unroll/optim/extra/sequence_models.hpp"
 
 namespace unroll::examples {
 

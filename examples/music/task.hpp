@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "unroll/core/random.hpp"
-#include "unroll/data/piano_roll.hpp"
+#include "unroll/data/series/piano_roll.hpp"
 
 namespace unroll::examples {
 

@@ -3,7 +3,7 @@
 /// Tunes made by rule, for who has no music at hand.
 
 #include "unroll/core/random.hpp"
-#include "unroll/data/piano_roll.hpp"
+#include "unroll/data/series/piano_roll.hpp"
 
 namespace unroll::examples {
 

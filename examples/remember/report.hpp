@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "remember/stories.hpp"
-#include "unroll/optim/metrics_file.hpp"
+#include "unroll/optim/run/metrics_file.hpp"
 
 namespace unroll::examples {
 

@@ -5,9 +5,9 @@
 
 #include "common/training.hpp"
 #include "unroll/core/error.hpp"
-#include "unroll/data/labelled_text.hpp"
-#include "unroll/data/tokenize.hpp"
-#include "unroll/data/utf8.hpp"
+#include "unroll/data/text/labelled_text.hpp"
+#include "unroll/data/text/tokenize.hpp"
+#include "unroll/data/text/utf8.hpp"
 
 namespace unroll::examples {
 

@@ -8,7 +8,7 @@
 
 #include "remember/stories.hpp"
 #include "unroll/nn/embedding.hpp"
-#include "unroll/nn/gradient_flow.hpp"
+#include "unroll/nn/inspect/gradient_flow.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/rnn_cell.hpp"
 

@@ -4,7 +4,7 @@
 #include "common/chance.hpp"
 #include "remember/stories.hpp"
 #include "unroll/core/error.hpp"
-#include "unroll/data/tokenize.hpp"
+#include "unroll/data/text/tokenize.hpp"
 
 namespace unroll::examples {
 

@@ -8,8 +8,8 @@
 
 #include "speech/options.hpp"
 #include "speech/report.hpp"
-#include "unroll/nn/ctc_decode.hpp"
 #include "unroll/nn/sequence.hpp"
+#include "unroll/nn/structured/ctc_decode.hpp"
 #include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/softmax.hpp"
 

@@ -9,7 +9,7 @@
 #include <tuple>
 
 #include "unroll/core/error.hpp"
-#include "unroll/data/wav.hpp"
+#include "unroll/data/series/wav.hpp"
 
 namespace unroll::examples {
 

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "speech/task.hpp"
-#include "unroll/data/confusion_matrix.hpp"
-#include "unroll/data/edit_distance.hpp"
-#include "unroll/optim/metrics_file.hpp"
+#include "unroll/data/metrics/confusion_matrix.hpp"
+#include "unroll/data/metrics/edit_distance.hpp"
+#include "unroll/optim/run/metrics_file.hpp"
 
 namespace unroll::examples {
 

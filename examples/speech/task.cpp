@@ -5,7 +5,7 @@
 #include <set>
 
 #include "unroll/core/error.hpp"
-#include "unroll/nn/time_warping.hpp"
+#include "unroll/optim/extra/time_warping.hpp"
 
 namespace unroll::examples {
 

@@ -5,8 +5,8 @@
 
 #include "common/chance.hpp"
 #include "common/program.hpp"
-#include "unroll/data/tags.hpp"
-#include "unroll/data/tokenize.hpp"
+#include "unroll/data/text/tags.hpp"
+#include "unroll/data/text/tokenize.hpp"
 
 namespace unroll::examples {
 

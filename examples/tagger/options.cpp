@@ -1,7 +1,7 @@
 #include "tagger/options.hpp"
 
 #include "common/plot.hpp"
-#include "unroll/data/tags.hpp"
+#include "unroll/data/text/tags.hpp"
 
 namespace unroll::examples {
 

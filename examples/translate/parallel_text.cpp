@@ -6,11 +6,11 @@
 
 #include "common/program.hpp"
 #include "unroll/core/error.hpp"
-#include "unroll/data/batches.hpp"
-#include "unroll/data/edit_distance.hpp"
-#include "unroll/data/split.hpp"
-#include "unroll/data/table.hpp"
-#include "unroll/data/tokenize.hpp"
+#include "unroll/data/batches/batches.hpp"
+#include "unroll/data/batches/split.hpp"
+#include "unroll/data/metrics/edit_distance.hpp"
+#include "unroll/data/series/table.hpp"
+#include "unroll/data/text/tokenize.hpp"
 
 namespace unroll::examples {
 namespace {

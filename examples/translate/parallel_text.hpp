@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "unroll/core/random.hpp"
-#include "unroll/data/bleu.hpp"
+#include "unroll/data/metrics/bleu.hpp"
 
 namespace unroll::examples {
 

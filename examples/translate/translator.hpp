@@ -10,7 +10,7 @@
 #include "translate/parallel_text.hpp"
 #include "unroll/core/shards.hpp"
 #include "unroll/nn/bidirectional.hpp"
-#include "unroll/nn/seq2seq.hpp"
+#include "unroll/nn/decode/seq2seq.hpp"
 #include "unroll/nn/stack.hpp"
 
 namespace unroll::examples {

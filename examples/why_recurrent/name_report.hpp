@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "unroll/optim/metrics_file.hpp"
+#include "unroll/optim/run/metrics_file.hpp"
 #include "why_recurrent/name_sentences.hpp"
 
 namespace unroll::examples {

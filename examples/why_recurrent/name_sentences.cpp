@@ -5,9 +5,9 @@
 
 #include "common/chance.hpp"
 #include "unroll/core/error.hpp"
-#include "unroll/data/conll.hpp"
-#include "unroll/data/split.hpp"
-#include "unroll/data/tags.hpp"
+#include "unroll/data/batches/split.hpp"
+#include "unroll/data/text/conll.hpp"
+#include "unroll/data/text/tags.hpp"
 
 namespace unroll::examples {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "unroll/nn/gradcheck.hpp"
+#include "unroll/nn/check/gradcheck.hpp"
 #include "unroll/nn/init.hpp"
 
 namespace unroll::mutation {
