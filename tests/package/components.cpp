@@ -10,7 +10,7 @@ int main() {
   unroll::Linear<> loaded(3, 2, rng);
   unroll::save_parameters("outside.safetensors", saved);
   unroll::load_parameters("outside.safetensors", loaded);
-  unroll::CmaEs search(std::vector<double>{1, 1}, 0.5);
+  unroll::CmaEs search(std::vector<double>{1, 1}, {.sigma = 0.5});
   const std::size_t candidates = search.ask().size();
   return candidates < 2 || loaded.bias.values()[0] != saved.bias.values()[0];
 }
