@@ -57,7 +57,7 @@ class StateLeaves {
       walks.push_back({name, [&x](StateVisitor& visitor) { x.each_state(visitor); }});
     } else if constexpr (std::is_same_v<X, std::string>) {
       list(name, x);
-    } else if constexpr (is_sequence<X>) {
+    } else if constexpr (is_list<X>) {
       if constexpr (is_list_of_numbers<X>) {
         list(name, x);
       } else {
