@@ -42,7 +42,7 @@ try() {  # try NAME COMMAND...
   echo "---- $name" >>"$log"
   "$@" >>"$log" 2>&1 || failed="$failed $name"
 }
-try library cmake --build "$build" --target unroll
+try library cmake --build "$build" --target unroll unroll_data unroll_extra
 for test in $tests; do
   [ "$failed" != " library" ] || break
   try "$test" cmake --build "$build" --target "$test"

@@ -14,21 +14,21 @@ namespace unroll {
 /// of a parameter that gets no gradient any more) reaches them and stays there: the smallest one times 0.7 rounds to
 /// itself. So time loops (`Rnn`, `teacher_forced`, whatever opens a `Loop`), `backward()` of a Recording with one, and
 /// the step of an optimizer open this scope by themselves. Everything else (operations, gates and products outside of
-/// loops, and backward through them) computes with
-/// denormal numbers as IEEE 754 says. A loop over steps that is written by hand and runs for long opens its own:
+/// loops, and backward through them) computes with denormal numbers as IEEE 754 says. A loop over steps that is written
+/// by hand and runs for long opens its own:
 ///
 ///     const FlushDenormals flush;
 ///     for (...) state = cell.step(cell.project(x), state);
 ///
 /// Opening and closing cost some 20 ns: once a loop, not once an operation. They set FTZ and DAZ in x86's MXCSR, FZ in
-/// aarch64's FPCR; elsewhere, and after set_flush_denormals(false), nothing. Of threads only the calling one is
-/// changed; each of `Shards` opens its own. A thread begins in the mode of the thread that starts it, so one that is
-/// started inside flushes for all its life: also those of a BLAS of several threads (`set_blas_threads`), if a loop is
-/// where it starts them. Those that it started before compute with denormal numbers, which everything else in the loop
-/// takes for zero.
+/// aarch64's FPCR; elsewhere, and after set_flush_denormals(false), nothing. The scope changes the calling thread only;
+/// each of `Shards` opens its own. A thread begins in the mode of the thread that starts it, so a thread that is
+/// started inside flushes for all its life. That holds for the threads of a BLAS (`set_blas_threads`) too, if a loop is
+/// where it starts them. BLAS threads that were started before compute with denormal numbers, which everything else in
+/// the loop takes for zero.
 class FlushDenormals {
  public:
-  /// `on` = false: the other way round, denormal numbers are computed with while it lives, inside a loop too.
+  /// With `on` = false it is the other way round: the thread computes with denormal numbers, inside a loop too.
   explicit FlushDenormals(bool on = true) noexcept;
   ~FlushDenormals();
   FlushDenormals(const FlushDenormals&) = delete;

@@ -25,7 +25,7 @@ template <class T>
 UNROLL_PER_ISA Variable<T> from_blob(const std::vector<T>& values, const Shape& shape) {
   return from_blob(std::span<const T>(values), shape);
 }
-/// Memory that would be gone before it is read.
+/// A temporary would be gone before it is read.
 template <class T>
 Variable<T> from_blob(const std::vector<T>&& values, const Shape& shape) = delete;
 

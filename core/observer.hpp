@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Who watches a tape (nn/inspect/watch.hpp), and where in a model an operation stands. Neither costs anything while nobody
-/// watches but one null pointer that is looked at when an operation is done.
+/// Who watches a tape (nn/inspect/watch.hpp), and where in a model an operation stands. While nobody watches, an operation pays
+/// one comparison with null at its end.
 
 #include <cstdint>
 
@@ -37,7 +37,7 @@ class Observer {
   virtual void puts_out(const void* module, const Shape& shape) = 0;
   /// Runs the records backward in the tape's place, `last` first.
   virtual void runs_backward(Record* last) = 0;
-  /// Who watches the inner tape of this one.
+  /// The observer of this tape's inner tape (core/recompute.hpp).
   virtual Observer* of_inner_tape() = 0;
 };
 
@@ -66,7 +66,7 @@ class Place {
   static Place of(const void* module) { return Place(module, nullptr, -1, 0, false); }
   /// Time steps within are counted from here: a segment of a longer sequence.
   static Place from(Index first_step) { return Place(nullptr, nullptr, -1, first_step, false); }
-  /// A time step that whoever opens this adds to all errors itself.
+  /// Time step `t`, as a loop says it that puts the step in front of all errors itself: reports leave it out (`told`).
   static Place step_told(Index t) { return Place(nullptr, nullptr, t, 0, true); }
 
   static const Place* innermost() { return innermost_; }

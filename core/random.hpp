@@ -59,8 +59,8 @@ class Rng {
     }
   }
 
-  /// Uniform in [low,high); `low` if both are equal. One draw. Throws ValueError unless low <= high and high
-  /// - low is finite.
+  /// Uniform in [low,high); `low` if both are equal. One draw. Throws ValueError unless low <= high, and high - low is
+  /// finite.
   template <class T>
   T uniform(T low, T high);
 

@@ -11,9 +11,9 @@
 ///
 /// While the inner tape runs, the Variables of the tape around it may be used as they are: their adjoints are added to
 /// directly, in the order in which a recording without recomputation would add to them. So arguments need no copies,
-/// and what a function captured gets its gradient like what it was passed. Leaves share gradient memory with those of
-/// the tape around, and the way their products are computed (from packed copies of the weight, shared),
-/// so that values are the same bits. An inner tape may have an inner tape: calls nest.
+/// and what a function captured gets its gradient like what it was passed. Leaves of the inner tape share gradient
+/// memory with those of the tape around it, and packed copies of weights too, so that products are computed in the same
+/// way and values are the same bits. An inner tape may have an inner tape: calls nest.
 
 #include <cstddef>
 #include <optional>
@@ -28,7 +28,7 @@ namespace unroll::detail {
 template <class T>
 using RunAgain = void (*)(const void* call, std::vector<Variable<T>>& results);
 
-/// What a lambda captured, as the pointers that it may consist of. None where that cannot be looked at.
+/// What a lambda captured, as the pointers that it may consist of. None when it cannot be read as pointers.
 struct Captures {
   const void* at = nullptr;
   std::size_t count = 0;
@@ -51,9 +51,8 @@ class ApartRun {
   Variable<T> out(const Variable<T>& result);
   /// True when this memory is gone after the run.
   bool owns(const void* memory) const;
-  /// Leaves the record that runs `call` again. Nothing when no result needs a gradient. `captures`, when they point
-  /// into the frame of a function that has returned by then, are an error of backward's: what lies on the stack between
-  /// here and there belongs to nobody any more.
+  /// Leaves the record that runs `call` again; leaves none when no result needs a gradient. Backward throws when
+  /// `captures` point into the frame of a function that has returned by then: that part of the stack is dead.
   void finish(RunAgain<T> again, const void* call, Captures captures);
 
  private:

@@ -18,15 +18,14 @@
 ///     Variable<T> output(state s) const;         // default: the state, or its first member
 ///     state random_state(Index batch, Rng& rng, double deviation) const;  // default: normal numbers everywhere
 ///
-/// In a layer each projected input is for one step: `hh.onto(px, h)` (linear_onto) adds the state's product to it where it
-/// lies, which saves memory and a pass over it; a step does that last with px.
+/// and a constructor from (input_size, hidden_size, rng), so that wrappers can build it.
 ///
-/// A state that is a struct names its members with each(): Variables, std::arrays of them, and such structs.
-/// step() keeps their shapes.
+/// A state that is a struct names its members with each(): Variables, std::arrays of them, and such structs. step()
+/// keeps their shapes. Each row of a batch is one sequence and does not see the others; what step() remembers is in the
+/// state and nowhere else. check_cell (nn/check/check_cell.hpp) tells whether a cell keeps to that, with right gradients.
 ///
-/// and a constructor from (input_size, hidden_size, rng), so that wrappers can build it. Each row of a batch is one
-/// sequence and does not see the others; what step() remembers is in the state and nowhere else. Whether a cell keeps
-/// to that, and its gradients are right, says check_cell (nn/check/check_cell.hpp).
+/// In a layer each projected input is for one step: `hh.onto(px, h)` (linear_onto) adds the state's product to it where
+/// it lies, which saves memory and a pass over it. That is the last use of px in a step.
 
 #include <concepts>
 #include <span>

@@ -27,7 +27,7 @@ namespace detail {
 template <class T>
 struct CellFunctions {
   const void* cell;
-  const void* shell;  // the initial state: what of a state is no Variable stays as it is there
+  const void* shell;  // the initial state, whose members that are no Variables hold for every step
   Index output_size;
   int members;               // Variables in a state
   const char* const* names;  // of the members

@@ -38,8 +38,7 @@ struct UNROLL_PER_ISA AsXtensor {
 ///
 ///     auto y = custom_op_xt("softsign", x.shape(),
 ///         [](auto& y, const auto& x) { xt::noalias(y) = x / (1 + xt::abs(x)); },
-///         [](const auto& dy, const auto&, const auto& x, auto& dx) { dx += dy / xt::square(1 + xt::abs(x));
-///         }, x);
+///         [](const auto& dy, const auto&, const auto& x, auto& dx) { dx += dy / xt::square(1 + xt::abs(x)); }, x);
 ///
 /// All else as in custom_op, but the dx_i of an input that wants no gradient is scratch memory, so that the
 /// expression above is right for every input. Include what the callables use (<xtensor/xmath.hpp>). Do not

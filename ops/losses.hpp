@@ -13,8 +13,7 @@ namespace unroll {
 /// What a loss does with its elements: their mean, their sum, or nothing.
 enum class Reduction { mean, sum, none };
 
-/// How softmax_cross_entropy counts its rows. `softmax_cross_entropy(logits, targets, {.ignore_index =
-/// -100})`.
+/// How softmax_cross_entropy counts its rows: `softmax_cross_entropy(logits, targets, {.ignore_index = -100})`.
 template <class T>
 struct CrossEntropyOptions {
   /// mean divides by `denominator`, see there; none gives one loss a row.
@@ -38,8 +37,8 @@ struct CrossEntropyOptions {
 
 /// Softmax and cross-entropy in one, from integer targets t_n in 0 .. C-1 (PyTorch: cross_entropy):
 ///
-///     loss_n = w_n v_(t_n) (log sum_c exp(x_nc) - x_n(t_n)),    d loss_n / d x_nc = w_n v_(t_n)
-///     (softmax(x_n)_c - [c = t_n])
+///     loss_n = w_n v_(t_n) (log sum_c exp(x_nc) - x_n(t_n))
+///     d loss_n / d x_nc = w_n v_(t_n) (softmax(x_n)_c - [c = t_n])
 ///
 /// `logits` (N,C), (T,B,C), or any leading dimensions with the classes last; `targets` one class a row, in
 /// row-major order. They are copied to the tape. Returns a scalar (), or with Reduction::none the leading
@@ -116,16 +115,16 @@ Variable<T> absolute_error(Variable<T> x, Variable<T> target, const LossOptions<
 /// ValueError unless delta > 0. (Huber, "Robust estimation of a location parameter", 1964.)
 template <class T>
 Variable<T> huber_error(Variable<T> x, Variable<T> target, const HuberOptions<T>& options = {});
-/// - t log p - (1 - t) log(1 - p) of probabilities p, where both logarithms stop at -100 and the slope's
-/// (p - t) / (p (1 - p)) divisor at 1e-12, as PyTorch's binary_cross_entropy does. Throws ValueError unless 0
-/// <= p <= 1, naming the element. From logits use binary_cross_entropy_with_logits: it loses no digits.
+/// - t log p - (1 - t) log(1 - p) of probabilities p; slope (p - t) / (p (1 - p)). Both logarithms stop at -100, and
+/// the slope's divisor at 1e-12, as in PyTorch's binary_cross_entropy. Throws ValueError unless 0 <= p <= 1, naming the
+/// element. From logits use binary_cross_entropy_with_logits: it loses no digits.
 template <class T>
 Variable<T> binary_cross_entropy(Variable<T> probabilities, Variable<T> target,
                                  const LossOptions<T>& options = {});
 /// The same from logits x, exact for any size of them (PyTorch: binary_cross_entropy_with_logits):
 ///
-///     (1 - t) softplus(x) + pos_weight t softplus(-x),    slope (1 - t) sigmoid(x) - pos_weight t
-///     sigmoid(-x)
+///     loss = (1 - t) softplus(x) + pos_weight t softplus(-x)
+///     d loss / d x = (1 - t) sigmoid(x) - pos_weight t sigmoid(-x)
 ///
 /// Throws ShapeError also when `pos_weight` has neither one element nor as many as the last dimension.
 template <class T>

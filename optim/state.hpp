@@ -11,7 +11,7 @@
 
 namespace unroll {
 
-/// Is shown every array of an object's state in turn, to write it out or to fill it in.
+/// A visitor is shown every array of an object's state in turn, to write it out or to fill it in.
 ///
 /// Earlier arrays decide which later ones there are and how long they are: "weight.step" says whether there is a
 /// "weight.exp_avg". So whoever restores fills each array before `array` returns, and then the same walk works for an

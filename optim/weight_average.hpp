@@ -50,8 +50,8 @@ class WeightAverage {
     explicit Swap(WeightAverage& average) : average_(average) { average_.swap(); }
     WeightAverage& average_;
   };
-  /// Parameters never averaged keep their values. Not within a Recording that has used them. Throws ValueError when
-  /// they are swapped in already.
+  /// Parameters never averaged keep their values. It must not be called within a Recording that has used the
+  /// parameters. Throws ValueError when the averages are swapped in already.
   Swap swap_in();
   bool swapped() const { return swapped_; }
 

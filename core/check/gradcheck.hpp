@@ -3,26 +3,20 @@
 /// Gradient check for any function in double, whatever computes its gradient. Nothing here knows the tape.
 ///
 /// The rule:
-/// 1. The slope of each element is measured by central differences at steps h, h/4, h/16...,
-///    extrapolated to h = 0.
-/// 2. The measurement has a bound of its own error, `resolution`: how much the extrapolation still
-///    moves, plus the rounding error of the function (measured, and at least 2^-52 |f|) divided by the
-///    step.
-/// 3. Steps start at `eps` times the size of the element. They shrink while the function bends or has
-///    a kink within them and grow while rounding drowns the slope, so that the bound becomes as small
-///    as it can be.
-/// 4. An element is right when |analytic - numeric| <= rtol * max(|analytic|, |numeric|) + resolution,
-///    and a rounding allowance of 2^-49 of the largest gradient times input in its tensor. There is no
-///    absolute bar: zero where the truth is 1e-9 is wrong, zero where it is zero is right.
-/// 5. Elements whose slope even the best step cannot tell from zero are counted as `unresolved` and
-///    shown; all those of a tensor are checked once more as one sum along the signs of the analytic
-///    gradient.
-/// 6. Where left and right slopes differ by more than their error the point is a kink. It passes, and
-///    is shown, when the analytic value lies between them, ends included: any such value is a
-///    subgradient. Otherwise it is wrong. A kink beside the point is none: smaller steps leave it
-///    outside.
-/// 7. Two evaluations at one point must agree to the bit, before and after; otherwise
-///    nondeterministic: fails.
+/// 1. The slope of each element is measured by central differences at steps h, h/4, h/16..., extrapolated to h = 0.
+/// 2. The measurement has a bound of its own error, `resolution`: how much the extrapolation still moves, plus the
+///    rounding error of the function (measured, and at least 2^-52 |f|) divided by the step.
+/// 3. Steps start at `eps` times the size of the element. They shrink while the function bends or has a kink within
+///    them and grow while rounding drowns the slope, so that the bound becomes as small as it can be.
+/// 4. An element is right when |analytic - numeric| <= rtol * max(|analytic|, |numeric|) + resolution, and a rounding
+///    allowance of 2^-49 of the largest gradient times input in its tensor. There is no absolute bar: zero where the
+///    truth is 1e-9 is wrong, zero where it is zero is right.
+/// 5. Elements whose slope even the best step cannot tell from zero are counted as `unresolved` and shown; all those of
+///    a tensor are checked once more as one sum along the signs of the analytic gradient.
+/// 6. Where left and right slopes differ by more than their error the point is a kink. It passes, and is shown, when
+///    the analytic value lies between them, ends included: any such value is a subgradient. Otherwise it is wrong. A
+///    kink beside the point is none: smaller steps leave it outside.
+/// 7. Two evaluations at one point must agree to the bit, before and after; otherwise nondeterministic: fails.
 /// 8. A NaN or infinity in inputs, value or gradient is non-finite: fails.
 
 #include <cstdint>

@@ -56,10 +56,10 @@ void pack(Trans transpose_b, Index k, Index n, const T* b, Index ldb, T* packed)
 /// C = alpha A op(B) + beta D for A (m,k), B packed, C and D (m,n): for a matrix that is used many times, as the
 /// recurrent weights of a time loop are. D may be C; with `ldd == 0` it is one row, added to every row (a bias).
 ///
-/// Loops of our own, which on every class of machine are as fast as the fastest library's for up to some hundred rows
-/// (bench/README.md): libraries pack B at every call, or read it as it lies, and what one likes about that another takes
-/// twice as long for. On one thread. What a row of C becomes does not depend on the other rows, for m > 1: the same bits
-/// whatever m is. Otherwise as `gemm`; throws what that throws.
+/// It is computed by loops of our own, on one thread. For up to some hundred rows they are as fast as the fastest
+/// library on every class of machine (bench/README.md), since libraries pack B at every call, or read it where it lies,
+/// in a layout that may not suit them. For m > 1 a row of C does not depend on the other rows: the same bits whatever m
+/// is. Otherwise as `gemm`; throws what that throws.
 ///
 /// \tparam T float or double.
 template <class T>

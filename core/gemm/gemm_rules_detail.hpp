@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Which of those behind the door for matrix products computes one: rules, measured once for each class of machines.
-/// Internal.
+/// Internal: which library (or loops of our own) computes which matrix product, by rules that were measured once for
+/// each class of machines.
 
 #include <string>
 

@@ -11,15 +11,12 @@
 ///     }
 ///
 /// - `+ - * /`, unary `-`, `+= -= *= /=`, with numbers of any arithmetic type on either side: `2 * x + 1`.
-/// - `exp log expm1 log1p sqrt rsqrt abs pow erf sin cos square mul_add(a, b, c)` (that is a * b + c), `tanh
-/// sigmoid
-///   relu leaky_relu(x, slope) softplus gelu gelu_tanh`, `maximum minimum` (also `max min`), `clamp(x, lo,
-///   hi)`.
+/// - `exp log expm1 log1p sqrt rsqrt abs pow erf sin cos square tanh sigmoid relu leaky_relu(x, slope) softplus gelu
+///   gelu_tanh`, `mul_add(a, b, c)` (that is a * b + c), `maximum minimum` (also `max min`), `clamp(x, lo, hi)`.
 /// - Comparisons, which give a `Mask`; masks combine with `& | ^ !` and with `&& ||`.
 /// - `select(mask, a, b)`, in place of `mask ? a : b`; `where` is the same. Both sides are computed, always.
 ///   `if (x > 0)` does not compile, because a register holds both cases at once.
-/// - No qualification is needed: the functions are found by their arguments. `std::tanh` does not take a
-/// lane.
+/// - No qualification is needed: the functions are found by their arguments. `std::tanh` does not take a lane.
 ///
 /// Every function takes NaN to NaN, and results below the smallest normal number may be zero.
 

@@ -9,8 +9,8 @@
 
 namespace unroll {
 
-/// Writes a file beside its final name and puts it there at once when all is on the disk: a reader, or whoever comes
-/// after a crash or a cut of power, finds the old file or the new one, never half of one.
+/// Writes a file beside its final name and renames it when all of it is on the disk. A reader finds the old file or the
+/// new one, never half of one, also after a crash or a cut of power.
 ///
 /// The temporary file is `<path>.<process id>-<number>.tmp`, in the same folder because a rename is atomic within one
 /// file system only. A process that is killed may leave one, which `remove_abandoned` knows by its missing lock (flock).

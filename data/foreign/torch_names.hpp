@@ -13,8 +13,7 @@ namespace unroll {
 ///     encoder.fwd.cell.bias_hh              encoder.bias_hh_l0                 Bidirectional<Rnn<Cell>>
 ///     encoder.bwd.cell.bias_hh              encoder.bias_hh_l0_reverse
 ///     encoder.layers.1.cell.weight_ih       encoder.weight_ih_l1               Stack<Rnn<Cell>>: num_layers
-///     encoder.layers.1.bwd.cell.weight_hr   encoder.weight_hr_l1_reverse       Stack<Bidirectional<Rnn<Cell>>>;
-///     proj_size
+///     encoder.layers.1.bwd.cell.weight_hr   encoder.weight_hr_l1_reverse    Stack<Bidirectional<Rnn<Cell>>>: proj_size
 ///
 /// Any other name is PyTorch's already (`output.weight` of Linear, Embedding, LayerNorm) and comes back as it is.
 /// Shapes and gate orders (LSTM i, f, g, o; GRU r, z, n) are PyTorch's throughout. For use both ways, as

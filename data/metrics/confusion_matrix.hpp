@@ -17,7 +17,7 @@ struct ConfusionMatrix {
 
   Index at(Index truth, Index guess) const;
   Index total() const;
-  /// Right ones among all; 0 when there is nothing.
+  /// The share of right guesses among all; 0 when there is nothing.
   double accuracy() const;
   /// Right ones among those of the class, among those taken for it, and the harmonic mean of both; 0 when there are
   /// none.

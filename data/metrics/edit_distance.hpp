@@ -58,8 +58,8 @@ UNROLL_PER_ISA Index edit_distance(const A& truth, const B& guess) {
 struct ErrorRate {
   Edits edits;
   Index length = 0;     ///< of the truths
-  Index sequences = 0;  ///< that were added
-  Index wrong = 0;      ///< of those, not entirely right
+  Index sequences = 0;  ///< how many were added
+  Index wrong = 0;      ///< how many of them are not entirely right
 
   template <class A, class B>
   UNROLL_PER_ISA void add(const A& truth, const B& guess) {

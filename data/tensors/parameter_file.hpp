@@ -21,8 +21,8 @@ using NameMap = std::string (*)(std::string_view);
 struct LoadReport {
   std::vector<std::string> missing;     ///< parameters of the module that the file has not
   std::vector<std::string> unexpected;  ///< tensors of the file that the module has not
-  std::vector<std::string>
-      mismatched;  ///< of another shape or of no float type, with both; tied in the module, not there
+  /// tensors of another shape or of no float type; tensors that are one (tied) in the module and differ in the file
+  std::vector<std::string> mismatched;
 
   bool complete() const { return missing.empty() && unexpected.empty() && mismatched.empty(); }
   /// "2 missing: 'a', 'b'; 1 unexpected: 'c'", all of them; "" when complete.
@@ -31,8 +31,7 @@ struct LoadReport {
 
 struct LoadOptions {
   bool strict = true;  ///< false: what fits is loaded, the rest is in the report
-  /// From the module's names to the file's. A name that the file has as the module says it is taken as it is, where the
-  /// mapped one is not there.
+  /// From the module's names to the file's. Where the file lacks the mapped name, the module's own name is tried.
   NameMap names = nullptr;
 };
 
@@ -44,7 +43,7 @@ struct SaveOptions {
 
 namespace detail {
 
-/// A name of a parameter. Tied parameters have one in every place, which is how PyTorch's state_dict() lists them.
+/// A name of a parameter. A tied parameter has a name in every place where it is used, as in PyTorch's state_dict().
 template <class T>
 struct ParameterName {
   std::string name;

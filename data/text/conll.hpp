@@ -45,8 +45,8 @@ ConllFile read_conll(const std::string& path, const ConllOptions& options = {});
 /// then it names, for the scheme that goes furthest, where it breaks.
 TagScheme tag_scheme(const ConllFile& file);
 
-/// Puts the last column into another scheme, by spans_of whatever it is in. Throws DataError, with file and line, for
-/// what is no tag.
+/// Puts the last column into another scheme. `spans_of` reads the tags, whatever scheme they are in. Throws DataError,
+/// with file and line, for what is no tag.
 void convert_tags(ConllFile& file, TagScheme to);
 
 }  // namespace unroll

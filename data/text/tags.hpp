@@ -41,8 +41,8 @@ std::vector<std::string> tags_of(std::span<const TagSpan> spans, Index length, T
 /// `tags_of(spans_of(tags), ...)`: the same spans in another scheme. Throws as spans_of.
 std::vector<std::string> convert_tags(std::span<const std::string> tags, TagScheme to);
 
-/// The first tag that is another one when the same spans are written in this scheme; nothing when there is none, which
-/// is when the tags are valid in it. (Of `B O` it is the B in BIOES, whose span of one token wants an S.)
+/// The first tag that changes when the same spans are written in this scheme; nothing when none does: the tags are then
+/// valid in it. (Of `B O` it is the B in BIOES, whose span of one token wants an S.)
 /// Throws as spans_of.
 std::optional<Index> first_invalid_tag(std::span<const std::string> tags, TagScheme scheme);
 

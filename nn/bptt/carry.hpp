@@ -31,8 +31,8 @@ namespace unroll {
 ///       ...
 ///     }
 ///
-/// What is carried is the state as it was computed, with the weights of before the step that the chunk led to. With the
-/// weights of after it: `refresh`.
+/// The carried state is the one that the chunk computed, with the weights before the optimizer's step. `refresh`
+/// computes it again with the weights after that step.
 ///
 /// \tparam State a Variable, a struct of Variables with `each`, or a std::vector of one of these: what a layer's run()
 /// takes and ends in.
@@ -61,9 +61,9 @@ class UNROLL_PER_ISA Carry {
     empty_ = restarts_ = false;
   }
 
-  /// In these rows of the batch a new sequence begins: their state is zeros from here on, or, with
-  /// `state(initial)`, that of `initial`. The other rows carry on. Until the next `assign`. Changes nothing while
-  /// empty, when all rows begin anew. Throws ValueError for a row that the state does not have; then nothing changed.
+  /// In these rows of the batch a new sequence begins: until the next `assign` their state is zeros, or, with
+  /// `state(initial)`, that of `initial`. The other rows carry on. An empty Carry is not changed: all its rows begin
+  /// anew. Throws ValueError for a row that the state does not have; then nothing changed.
   void restart(std::span<const Index> rows) {
     if (empty_) return;
     for (const Tensor& own : tensors_)

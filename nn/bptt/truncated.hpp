@@ -12,10 +12,10 @@
 
 namespace unroll {
 
-/// With which weights a state was computed that is carried over an update of them.
+/// Which weights compute the state that is carried over an update of the weights.
 enum class CarriedState {
-  as_computed,  ///< those of before the update: costs nothing
-  recomputed,   ///< those of after it: one more pass forward over the steps that are left behind
+  as_computed,  ///< the weights before the update: costs nothing
+  recomputed,   ///< the weights after it: one more pass forward over the steps that are left behind
 };
 
 struct TruncatedBpttOptions {

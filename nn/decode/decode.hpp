@@ -38,8 +38,7 @@
 
 namespace unroll {
 
-// ---- steps
-// -----------------------------------------------------------------------------------------------------------
+// ---- steps ----------------------------------------------------------------------------------------------------------
 
 /// The step of a cell: logits = output(cell.step(embed(previous), state)).
 ///
@@ -114,8 +113,7 @@ UNROLL_PER_ISA Index rows_of_state(const State& state) {
 
 }  // namespace detail
 
-// ---- streaming
-// -------------------------------------------------------------------------------------------------------
+// ---- streaming ------------------------------------------------------------------------------------------------------
 
 /// A model fed step by step, in memory that does not grow: what all decoding below is made of, and the way to answer
 /// as symbols come in.
@@ -213,8 +211,7 @@ class UNROLL_PER_ISA DecodeStream {
   std::vector<T> values_, attention_;
 };
 
-// ---- one hypothesis a source
-// -------------------------------------------------------------------------------------------
+// ---- one hypothesis a source ----------------------------------------------------------------------------------------
 
 /// The most likely symbol at every step (the first of several), from each row of `initial`: as many hypotheses as it
 /// has rows, in their order.
@@ -265,8 +262,7 @@ std::vector<Scored> decode_forced(const Step& step, const State& initial, Index 
   return decode_forced(step, initial, begin, std::span<const std::vector<Index>>(sequences));
 }
 
-// ---- beam search
-// -------------------------------------------------------------------------------------------------------
+// ---- beam search ----------------------------------------------------------------------------------------------------
 
 /// The `width` most likely hypotheses side by side, from each row of `initial`; of these the `n_best` by score, best
 /// first. Fewer when fewer are possible.

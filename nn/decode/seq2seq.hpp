@@ -30,8 +30,7 @@
 
 namespace unroll {
 
-// ---- teacher forcing
-// ---------------------------------------------------------------------------------------------------
+// ---- teacher forcing ------------------------------------------------------------------------------------------------
 
 /// How often a decoder in training is fed the true symbol before, instead of its own (Bengio et al., "Scheduled
 /// sampling for sequence prediction with recurrent neural networks", 2015). Has its own generator: one draw decides a
@@ -42,14 +41,14 @@ struct TeacherForcing {
   Rng rng = Rng(0);
 };
 
-/// Schedules of the probability by training step i = 0, 1, ... (the same paper, section 2.4).
+/// A schedule of the probability by training step i = 0, 1, ... (the same paper, section 2.4):
 /// max(floor, start - slope i).
 UNROLL_PER_ISA inline double forcing_linear(Index i, double slope, double start = 1, double floor = 0) {
   return std::max(floor, start - slope * static_cast<double>(i));
 }
-/// k^i, 0 <= k <= 1.
+/// A schedule: k^i, 0 <= k <= 1.
 UNROLL_PER_ISA inline double forcing_exponential(Index i, double k) { return std::pow(k, static_cast<double>(i)); }
-/// k / (k + exp(i / k)), k >= 1.
+/// A schedule: k / (k + exp(i / k)), k >= 1.
 UNROLL_PER_ISA
 inline double forcing_inverse_sigmoid(Index i, double k) { return k / (k + std::exp(static_cast<double>(i) / k)); }
 
@@ -124,8 +123,7 @@ auto teacher_forced(const Step& step, const State& initial, Index begin, const s
   return teacher_forced(step, initial, begin, std::span<const std::vector<Index>>(targets), forcing);
 }
 
-// ---- a decoder that attends
-// --------------------------------------------------------------------------------------------
+// ---- a decoder that attends -----------------------------------------------------------------------------------------
 
 /// State of an AttentionDecoder: its cell's, and the attentional vector that is fed to the next step.
 template <class C>
@@ -208,8 +206,7 @@ class UNROLL_PER_ISA AttentionDecoder {
   double dropout;
 };
 
-// ---- one to many
-// -------------------------------------------------------------------------------------------------------
+// ---- one to many ----------------------------------------------------------------------------------------------------
 
 /// A vector becomes the initial state of a cell, each member by a layer of its own: s_i = tanh(W_i v + b_i), as the
 /// decoder of Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014. v (B, input_size).

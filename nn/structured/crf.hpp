@@ -29,7 +29,7 @@ struct CrfLossOptions {
 };
 
 struct CrfOptions {
-  /// What may follow what; none: everything.
+  /// Which tag may follow which; without rules any tag may follow any.
   TagRules rules = {};
 };
 

@@ -10,9 +10,9 @@
 
 namespace unroll {
 
-/// What ShuffledBatches is for batches of equal counts, this is for batches by length: every epoch `batches_by_length`
-/// with the same options, of a generator that goes on. A checkpoint keeps where it is, so that a training that goes on
-/// gets the same batches.
+/// Batches by length, as ShuffledBatches are batches of equal counts: every epoch calls `batches_by_length` with the
+/// same options and a generator that goes on. A checkpoint keeps the generator's state, so that a training that is
+/// resumed gets the same batches.
 ///
 ///     BucketedBatches batches(lengths_of(sentences), {.tokens = 2000}, seed);
 ///     fit(model, adam, shards, batches, loss, options);
@@ -21,7 +21,7 @@ class BucketedBatches {
   /// Throws ValueError as batches_by_length does.
   BucketedBatches(std::vector<Index> lengths, const BatchOptions& options, std::uint64_t seed = 0);
 
-  /// Of this epoch, before the first of that one: with a pool, one may have more batches than another.
+  /// The number of batches of this epoch; before the first epoch begins, that of the first. With a pool, epochs differ.
   Index size() const { return size_; }
   void begin_epoch();
   /// Good until the next epoch begins. Throws ValueError outside 0 .. size()-1, and before the first epoch.

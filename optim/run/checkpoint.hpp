@@ -11,8 +11,8 @@
 
 namespace unroll {
 
-/// Writes all of a training to one file, whole or not at all (AtomicFile): whoever is killed meanwhile leaves the file
-/// of before.
+/// Writes all of a training to one file, whole or not at all (AtomicFile): a process that is killed meanwhile leaves
+/// the file as it was before.
 ///
 /// A safetensors file with the names of TrainingState, so that `load_parameters`, PyTorch and others can look in. Its
 /// `__metadata__` has "format": "unroll-checkpoint", "checksum" (64 bits over names, types, shapes, metadata and
@@ -56,16 +56,16 @@ class Checkpoints {
     std::string file;
     std::vector<std::string> skipped;  ///< a line for each newer file that is damaged: which, and why
   };
-  /// Sets `state` to the newest checkpoint that is whole; nothing when there is none at all. Damaged ones that are
-  /// newer are renamed to `<file>.damaged`. Throws FileError when there are some and all are damaged, ValueError when
-  /// it does not fit, as load_checkpoint.
+  /// Sets `state` to the newest checkpoint that is whole; returns nothing when there is no checkpoint at all. Newer
+  /// files that are damaged are renamed to `<file>.damaged`. Throws FileError when all checkpoints are damaged,
+  /// ValueError when the checkpoint does not fit, as load_checkpoint.
   std::optional<Restored> restore(const TrainingState& state);
 
-  /// Those of steps, newest first. Those that killed processes left half-written are none.
+  /// The files of steps, newest first. Files that a killed process left half-written are not among them.
   std::vector<std::string> files() const;
-  /// Removes those of steps, and what killed processes left: the training is over.
+  /// Removes the files of steps, and what killed processes left: for when the training is over.
   void remove();
-  /// Path of the best one, whether or not it is there yet.
+  /// The path of the best checkpoint, whether or not it is there yet.
   std::string best() const { return stem_ + "-best.safetensors"; }
   const std::string& stem() const { return stem_; }
 

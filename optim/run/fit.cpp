@@ -102,7 +102,7 @@ class FitLoop {
       if (o_.checkpoints && batch_ < batches && o_.checkpoint_every > 0 && result_.steps % o_.checkpoint_every == 0)
         save();
     }
-    // What comes now is no part of an interrupted training: the run that goes on does it at the end of the epoch.
+    // An interrupted run saves before it is judged: the run that goes on finishes the epoch, and is judged then.
     const bool whole = batch_ == batches;
     if (!whole && o_.checkpoints) save();
     if (!whole && batch_ == 0) return;

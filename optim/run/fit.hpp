@@ -101,9 +101,8 @@ extern template FitResult run_fit(const FitJob<double>&, const FitOptions&);
 /// run was ended or killed, to the same bits.
 ///
 /// \param batches `size()` batches an epoch; `batch(k)` gives the k-th; `begin_epoch()`, if there is one, is called
-/// before
-///        each, to shuffle; `each_state(visitor)`, if there is one, saves what is needed to give the same batches
-///        again.
+///        before each, to shuffle; `each_state(visitor)`, if there is one, saves what is needed to give the same
+///        batches again.
 /// \param loss the loss of a shard's part, a scalar; parts are added up. Undefined when the shard has nothing to do.
 ///
 /// Throws ValueError when a loss is not finite (nothing was changed by that batch), and what its parts throw.

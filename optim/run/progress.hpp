@@ -33,7 +33,7 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// So much was done in a run before, in that many seconds.
+  /// Says how many items an earlier run has done, and in how many seconds.
   void start_at(double done, double seconds);
   /// `done` items are through; `text` says how it goes.
   void show(double done, const std::string& text);
