@@ -124,7 +124,7 @@ struct NoCell {
   NoCell(auto&&...);
   Index output_size() const;
   state step(Variable<float> x, state s) const;
-  void each(auto&&);
+  void each(auto&&) {}
 };
 template <class C>
 using CellOrNone = std::conditional_t<Cell<C>, C, NoCell>;

@@ -30,7 +30,7 @@
 /// are right, says check_layer (nn/check/check_layer.hpp).
 ///
 ///     template <class T = float>
-///     struct Block {  // x and, normalised, what an LSTM makes of it
+///     struct Block {  // an LSTM whose outputs are normalised
 ///       using scalar = T;
 ///       using states = LSTMState<T>;
 ///       Rnn<LSTMCell<T>> lstm;
@@ -38,6 +38,7 @@
 ///       Block(Index input_size, Index hidden_size, Rng& rng) : lstm(input_size, hidden_size, rng), norm(hidden_size) {}
 ///       Index output_size() const { return lstm.output_size(); }
 ///       states initial_states(Index batch) const { return lstm.initial_states(batch); }
+///       Variable<T> output_in(const Variable<T>&, const states& s) const { return norm(s.h); }
 ///       template <SequenceLike<T> X>
 ///       LayerResult<states, X> run(const X& x, const states& from) const {
 ///         const auto r = lstm.run(x, from);
@@ -66,8 +67,8 @@ struct UNROLL_PER_ISA NoState {
   void each(auto&& visit) { visit("rows", rows); }
 };
 
-/// What a run of a layer gives. (Rnn gives an RnnResult.) A result of another type is one that has `outputs` and a
-/// function `final_states(result)` beside it.
+/// What a run of a layer gives. A result of another type has `outputs`, too, and a function `final_states(result)` beside
+/// it.
 template <class States, class Outputs>
 struct UNROLL_PER_ISA LayerResult {
   Outputs outputs;      ///< (T, B, O) or a Sequence: what the input was
@@ -75,10 +76,26 @@ struct UNROLL_PER_ISA LayerResult {
   void each(auto&& visit) { visit("outputs", outputs), visit("final_states", final_states); }
 };
 
+/// What a run of Rnn, and of layers like it, gives: the states by another name, and more of them.
+template <class State, class Outputs>
+struct UNROLL_PER_ISA RnnResult {
+  Outputs outputs;    ///< (T, B, O), or a Sequence; the row of step t belongs to step t in either direction
+  State final_state;  ///< (B, ...), of each sequence after the last step taken
+  State all_states;   ///< every member at every step: (T, B, ...), or the (N, ...) rows of a Sequence; undefined unless
+                      ///< asked for
+  void each(auto&& visit) {
+    visit("outputs", outputs), visit("final_state", final_state), visit("all_states", all_states);
+  }
+};
+
 /// The states in which a run of any layer ended, whatever its result calls them.
 template <class States, class Outputs>
 UNROLL_PER_ISA const States& final_states(const LayerResult<States, Outputs>& r) {
   return r.final_states;
+}
+template <class State, class Outputs>
+UNROLL_PER_ISA const State& final_states(const RnnResult<State, Outputs>& r) {
+  return r.final_state;
 }
 
 namespace detail {
@@ -156,7 +173,7 @@ struct NoLayer {
   Index output_size() const;
   template <class X, class... More>
   LayerResult<states, X> run(const X&, const More&...) const;
-  void each(auto&&);
+  void each(auto&&) {}
 };
 template <class L>
 using LayerOrNone = std::conditional_t<Layer<L>, L, NoLayer>;

@@ -25,7 +25,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -100,13 +99,13 @@ template <class X>
 concept HasScalar = requires { typename X::scalar; };
 
 template <class... X>
-struct FirstScalar {
+struct FirstType {
   using type = void;
 };
 template <class X, class... More>
-struct FirstScalar<X, More...> : std::conditional_t<std::is_void_v<typename X::type>, FirstScalar<More...>, X> {};
+struct FirstType<X, More...> : std::conditional_t<std::is_void_v<typename X::type>, FirstType<More...>, X> {};
 
-/// What scalar_of knows; void where it knows none: numbers say nothing.
+/// What scalar_of knows; void where it knows none.
 template <class X>
 struct ScalarIn {
   using type = void;
@@ -115,19 +114,12 @@ template <HasScalar X>
 struct ScalarIn<X> {
   using type = typename X::scalar;
 };
-template <class X>
-struct ScalarOfArgument : std::conditional_t<std::is_floating_point_v<X>, std::type_identity<X>, ScalarIn<X>> {};
-template <template <class...> class X, class... A>
-requires(!HasScalar<X<A...>>) struct ScalarIn<X<A...>> : FirstScalar<ScalarOfArgument<A>...> {
-};
-template <class X, class A>
-struct ScalarIn<std::vector<X, A>> : ScalarIn<X> {};
 template <class X, std::size_t N>
 struct ScalarIn<std::array<X, N>> : ScalarIn<X> {};
-template <class... X>
-struct ScalarIn<std::tuple<X...>> : FirstScalar<ScalarIn<X>...> {};
-template <class A, class B>
-struct ScalarIn<std::pair<A, B>> : FirstScalar<ScalarIn<A>, ScalarIn<B>> {};
+template <template <class...> class S, class... A>
+requires(!HasScalar<S<A...>>) struct ScalarIn<S<A...>>
+    : FirstType<ScalarIn<A>..., std::conditional<std::is_floating_point_v<A>, A, void>...> {
+};
 
 template <class X>
 struct KnownScalar {
@@ -158,8 +150,8 @@ UNROLL_PER_ISA std::string hyper_parameter_text(const X& value) {
 template <class M>
 concept Module = detail::NamesMembers<M>;
 
-/// The scalar, float or double, of a module, tensor, state, result or list of these: its member type `scalar`; or of a
-/// template the first of its arguments that is a scalar or has one. A type that says neither does not compile.
+/// The scalar, float or double, of a module, tensor, state, result or list of these: its member type `scalar`, or that
+/// of the first of its template arguments that has one, or such an argument. A type that says none does not compile.
 template <class M>
 using scalar_of = typename detail::KnownScalar<std::remove_cvref_t<M>>::type;
 

@@ -58,15 +58,12 @@ class UNROLL_PER_ISA Pyramid {
   }
   /// Outputs and final states, one a layer, from the layers' own initial states.
   LayerResult<states, Sequence<scalar>> run(const Sequence<scalar>& x) const {
-    return run_layers(x, [](const Layer& layer, const auto& below, std::size_t) {
-      return detail::run_layer("Pyramid", layer, below);
-    });
+    return run_layers(x, nullptr);
   }
   /// Outputs and final states, from given states, one a layer. Throws ShapeError on another number of states.
   LayerResult<states, Sequence<scalar>> run(const Sequence<scalar>& x, const states& initial) const {
     detail::check_states("Pyramid", initial, layers);
-    return run_layers(
-        x, [&](const Layer& layer, const auto& below, std::size_t i) { return layer.run(below, initial[i]); });
+    return run_layers(x, &initial);
   }
   template <class... Initial>
   LayerResult<states, Variable<scalar>> run(const Variable<scalar>& x, const Initial&... initial) const {
@@ -101,12 +98,12 @@ class UNROLL_PER_ISA Pyramid {
     return join_frames(dropout > 0 ? y.with(unroll::dropout(y.rows, dropout)) : y, factor, join);
   }
 
-  template <class F>
-  LayerResult<states, Sequence<scalar>> run_layers(const Sequence<scalar>& x, F&& run_layer) const {
+  LayerResult<states, Sequence<scalar>> run_layers(const Sequence<scalar>& x, const states* initial) const {
     LayerResult<states, Sequence<scalar>> result{x, {}};
     result.final_states.reserve(layers.size());
     for (std::size_t i = 0; i < layers.size(); ++i) {
-      auto r = run_layer(layers[i], i == 0 ? x : joined(result.outputs), i);
+      const Sequence<scalar> below = i == 0 ? x : joined(result.outputs);
+      const auto r = initial ? layers[i].run(below, (*initial)[i]) : detail::run_layer("Pyramid", layers[i], below);
       result.outputs = r.outputs;
       result.final_states.push_back(final_states(r));
     }

@@ -4,7 +4,6 @@
 
 #include "../core/random.hpp"
 #include "../ops/layout.hpp"
-#include "layer.hpp"
 #include "time_loop.hpp"
 
 namespace unroll {
@@ -12,23 +11,6 @@ namespace unroll {
 struct RnnOptions {
   bool reverse = false;  ///< runs from the last step to the first
 };
-
-/// What Rnn, and what runs one, gives.
-template <class State, class Outputs>
-struct UNROLL_PER_ISA RnnResult {
-  Outputs outputs;    ///< (T, B, O), or a Sequence; the row of step t belongs to step t in either direction
-  State final_state;  ///< (B, ...), of each sequence after the last step taken
-  State all_states;   ///< every member at every step: (T, B, ...), or the (N, ...) rows of a Sequence; undefined unless
-                      ///< asked for
-  void each(auto&& visit) {
-    visit("outputs", outputs), visit("final_state", final_state), visit("all_states", all_states);
-  }
-};
-
-template <class State, class Outputs>
-UNROLL_PER_ISA const State& final_states(const RnnResult<State, Outputs>& r) {
-  return r.final_state;
-}
 
 struct RnnCallOptions {
   bool all_states = false;  ///< also return every member of the state at every step
@@ -54,7 +36,7 @@ class UNROLL_PER_ISA Rnn {
 
   /// Builds the cell from (input_size, hidden_size, rng).
   Rnn(Index input_size, Index hidden_size, Rng& rng, RnnOptions options = {})
-      : Rnn(C(input_size, hidden_size, rng), options) {}
+      : Rnn(CellType(input_size, hidden_size, rng), options) {}
   /// Takes a cell that was built otherwise.
   explicit Rnn(CellType cell_, RnnOptions options = {}) : cell(std::move(cell_)), reverse(options.reverse) {}
 

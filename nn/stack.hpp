@@ -67,16 +67,13 @@ class UNROLL_PER_ISA Stack {
   /// Outputs and final states, from the layers' own initial states.
   template <SequenceLike<scalar> X>
   StackResult<state, X> run(const X& x) const {
-    return run_layers(x, [](const Layer& layer, const X& below, std::size_t) {
-      return detail::run_layer("Stack", layer, below);
-    });
+    return run_layers(x, nullptr);
   }
   /// Outputs and final states, from given states, one a layer. Throws ShapeError on another number of states.
   template <SequenceLike<scalar> X>
   StackResult<state, X> run(const X& x, const states& initial) const {
     detail::check_states("Stack", initial, layers);
-    return run_layers(
-        x, [&](const Layer& layer, const X& below, std::size_t i) { return layer.run(below, initial[i]); });
+    return run_layers(x, &initial);
   }
 
   Index output_size() const { return layers.back().output_size(); }
@@ -100,14 +97,14 @@ class UNROLL_PER_ISA Stack {
   Link link;
 
  private:
-  template <class X, class F>
-  StackResult<state, X> run_layers(const X& x, F&& run_layer) const {
+  template <class X>
+  StackResult<state, X> run_layers(const X& x, const states* initial) const {
     StackResult<state, X> result{x, {}};
     result.final_states.reserve(layers.size());
     std::size_t gate = 0;
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const X below = between(i, result.outputs);
-      auto r = run_layer(layers[i], below, i);
+      const auto r = initial ? layers[i].run(below, (*initial)[i]) : detail::run_layer("Stack", layers[i], below);
       result.outputs = linked(below, r.outputs, gate);
       result.final_states.push_back(final_states(r));
     }
@@ -117,14 +114,14 @@ class UNROLL_PER_ISA Stack {
   template <class X>
   X between(std::size_t layer, const X& x) const {
     if (layer == 0 || dropout == 0) return x;
-    return detail::on_rows(x, [&](const Variable<scalar>& rows) { return unroll::dropout(rows, dropout); });
+    return on_rows(x, [&](const Variable<scalar>& rows) { return unroll::dropout(rows, dropout); });
   }
 
   template <class X>
   X linked(const X& below, const X& y, std::size_t& gate) const {
     if (link == Link::none) return y;
     const Variable<scalar> x = rows_of(below);
-    return detail::on_rows(y, [&](const Variable<scalar>& rows) {
+    return on_rows(y, [&](const Variable<scalar>& rows) {
       if (rows.dim(-1) != x.dim(-1)) return rows;
       if (link == Link::residual) return rows + x;
       return detail::highway_link(gates[gate++](x), rows, x);

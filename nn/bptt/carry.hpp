@@ -47,7 +47,7 @@ class UNROLL_PER_ISA Carry {
   /// Copies the values of `state`, which may be read after its Recording ended, until the tape's next scope begins.
   void assign(const State& state) {
     std::size_t n = 0;
-    visit(state, [&](const auto& v) {
+    detail::visit_state(state, [&](const char*, const auto& v) {
       if (n == tensors_.size()) tensors_.emplace_back();
       const detail::Node<T>& node = v.read("Carry");
       Tensor& own = tensors_[n++];
@@ -98,7 +98,7 @@ class UNROLL_PER_ISA Carry {
   const State& state() {
     if (empty_) throw ValueError("[Carry] state() before any assign(); ask empty() and start from an initial state");
     std::size_t n = 0;
-    visit(shell_, [&](auto& v) {
+    detail::visit_state(shell_, [&](const char*, auto& v) {
       const Tensor& own = tensors_[n++];
       v = input(std::span<const T>(own.values), own.shape);
     });
@@ -112,7 +112,7 @@ class UNROLL_PER_ISA Carry {
   State state(const State& initial) {
     if (empty_) return initial;
     std::size_t n = 0;
-    visit(initial, [&](const auto& v) {
+    detail::visit_state(initial, [&](const char*, const auto& v) {
       if (n < tensors_.size() && !(v.shape() == tensors_[n].shape))
         throw ShapeError("[Carry] an initial state of " + v.shape().str() + " where " + tensors_[n].shape.str() +
                          " is carried");
@@ -124,10 +124,10 @@ class UNROLL_PER_ISA Carry {
     State merged = state();
     if (!restarts_) return merged;
     std::vector<Variable<T>> starts;
-    visit(initial, [&](const auto& v) { starts.push_back(v); });
+    detail::visit_state(initial, [&](const char*, const auto& v) { starts.push_back(v); });
     n = 0;
     std::vector<std::uint8_t> mask;
-    visit(merged, [&](auto& v) {
+    detail::visit_state(merged, [&](const char*, auto& v) {
       const Shape shape = v.shape();
       mask.clear();
       for (const std::uint8_t begins : begins_)
@@ -189,17 +189,6 @@ class UNROLL_PER_ISA Carry {
   }
 
  private:
-  /// f(variable) for each Variable in `s`.
-  template <class S, class F>
-  static void visit(S& s, F&& f) {
-    detail::visit_state(s, [&](const char*, auto& v) {
-      static_assert(std::is_same_v<typename std::remove_cvref_t<decltype(v)>::value_type, T>,
-                    "a state of double Variables says so: make it a template over its scalar, or add "
-                    "`using scalar = double;`");
-      f(v);
-    });
-  }
-
   /// f(list) for each std::vector in `s`, before what is in it.
   template <class S, class F>
   static void visit_lists(S& s, F&& f) {

@@ -36,7 +36,7 @@ class UNROLL_PER_ISA WeightDrop {
   /// Builds the layer from (input_size, hidden_size, rng). Throws ValueError on a probability outside 0 .. 1, and when
   /// no parameter of the layer has the name.
   WeightDrop(Index input_size, Index hidden_size, Rng& rng, WeightDropOptions options = {})
-      : WeightDrop(Layer(input_size, hidden_size, rng), std::move(options)) {}
+      : WeightDrop(L(input_size, hidden_size, rng), std::move(options)) {}
   explicit WeightDrop(L layer_, WeightDropOptions options = {})
       : layer(std::move(layer_)), probability(options.probability), name(std::move(options.name)) {
     detail::check_probability("WeightDrop", "probability", probability);

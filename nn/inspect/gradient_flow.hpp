@@ -127,10 +127,14 @@ UNROLL_PER_ISA FlowModel<T> flow_model(const Model& model, Input& make_input) {
     });
     return list;
   };
-  flow.step = [&model, shell](const Variable<T>& x, std::vector<Variable<T>>& list) {
+  const auto states_of = [shell](const std::vector<Variable<T>>& list) {
     States states = *shell;
     std::size_t n = 0;
-    visit_named_states(states, "", [&](const std::string&, Variable<T>& v) { v = list[n++]; });
+    visit_state(states, [&](const char*, Variable<T>& v) { v = list[n++]; });
+    return states;
+  };
+  flow.step = [&model, states_of](const Variable<T>& x, std::vector<Variable<T>>& list) {
+    States states = states_of(list);
     Variable<T> y;
     if constexpr (Cell<Model>) {
       states = model.step(project(model, x), states);
@@ -140,15 +144,12 @@ UNROLL_PER_ISA FlowModel<T> flow_model(const Model& model, Input& make_input) {
       states = final_states(r);
       y = at(r.outputs, 0);
     }
-    n = 0;
-    visit_named_states(states, "", [&](const std::string&, const Variable<T>& v) { list[n++] = v; });
+    list.clear();
+    visit_state(states, [&](const char*, const Variable<T>& v) { list.push_back(v); });
     return y;
   };
-  flow.output = [&model, shell](const Variable<T>& x, const std::vector<Variable<T>>& list) {
-    States states = *shell;
-    std::size_t n = 0;
-    visit_named_states(states, "", [&](const std::string&, Variable<T>& v) { v = list[n++]; });
-    return output_in(model, x, states);
+  flow.output = [&model, states_of](const Variable<T>& x, const std::vector<Variable<T>>& list) {
+    return output_in(model, x, states_of(list));
   };
   const auto collect = [&]<class X>(const std::string& name, const X& x) {
     if constexpr (is_parameter<X>) {
