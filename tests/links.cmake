@@ -18,6 +18,7 @@ foreach(file IN LISTS documents headers)
   if(file MATCHES "hpp$")
     string(REGEX MATCHALL "//[^\n]*" text "${text}")
   endif()
+  string(REGEX REPLACE "\n\\+[^\n]*" "" text "${text}")  # what a diff adds is not there
   string(REGEX MATCHALL "\n@[a-zA-Z0-9_./-]+[#)]" links "${text}")
   list(TRANSFORM links REPLACE "\n@|[#)]" "")
   list(TRANSFORM links PREPEND "${folder}/")

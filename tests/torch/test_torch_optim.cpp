@@ -58,8 +58,7 @@ struct MakeTorch {
                                                              .initial_accumulator_value(o.initial_accumulator_value)
                                                              .eps(o.eps));
   }
-  Made operator()(const AdadeltaOptions&) const { return nullptr; }
-  Made operator()(const NAdamOptions&) const { return nullptr; }
+  Made operator()(const auto&) const { return nullptr; }  // those that LibTorch has not
 };
 
 }  // namespace
