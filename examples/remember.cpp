@@ -45,6 +45,7 @@ template <class Cell>
 using Readers = std::vector<StoryReader<Cell>>;
 
 struct Model {
+  using scalar = float;
   Model(const StoryTask& task, const Options& o, Rng& rng) {
     each([&]<class Cell>(const char* name, Readers<Cell>& readers) {
       if (o.cell != "all" && o.cell != name) return;

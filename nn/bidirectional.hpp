@@ -7,38 +7,41 @@
 
 #include "../ops/elementwise.hpp"
 #include "../ops/layout.hpp"
-#include "initial_states.hpp"  // the first to name Reversed
 #include "kernels/cell_steps.hpp"
 #include "rnn.hpp"
-#include "stack_result.hpp"
 
 namespace unroll {
 
 /// Any layer from the last step of each sequence to its first: reverses its input within the lengths, runs, and
 /// reverses the outputs back. (Rnn can do so by itself, without the copies.)
-template <class Layer>
+template <class L>
 class UNROLL_PER_ISA Reversed {
  public:
+  static_assert(detail::check_is_layer<L>());
+  using Layer = detail::LayerOrNone<L>;
   using scalar = typename Layer::scalar;
-  using state = detail::StatesOf<Layer>;
+  using state = typename Layer::states;
+  using states = state;
+  static constexpr bool runs_forward = false;
 
   Reversed(Index input_size, Index hidden_size, Rng& rng) : layer(input_size, hidden_size, rng) {}
-  explicit Reversed(Layer layer_) : layer(std::move(layer_)) {}
+  explicit Reversed(L layer_) : layer(std::move(layer_)) {}
 
   template <SequenceLike<scalar> X>
   X operator()(const X& x) const {
-    return turned(layer(turned(x)));
+    return run(x).outputs;
   }
-  template <SequenceLike<scalar> X, class... Initial>
-  auto run(const X& x, const Initial&... initial) const {
-    auto r = layer.run(turned(x), initial...);
-    if constexpr (requires { r.all_states; })
-      r.all_states = detail::map_state(
-          r.all_states, [&](const Variable<scalar>& v) { return v.defined() ? turned_rows(v, r.outputs) : v; });
-    r.outputs = turned(r.outputs);
-    return r;
+  /// What the layer gives for these initial states and options, if any, each step where its input is.
+  template <SequenceLike<scalar> X, class... More>
+  auto run(const X& x, const More&... more) const {
+    return turned_back(detail::run_layer("Reversed", layer, turned(x), more...));
   }
   Index output_size() const { return layer.output_size(); }
+  states initial_states(Index batch) const { return unroll::initial_states(layer, batch); }
+  void check_runs_forward(const char*) const {
+    static_assert(detail::not_a_member<L>,
+                  "a Reversed layer begins with the last step: it cannot be run piece by piece");
+  }
   void each(auto&& visit) { layer.each(visit); }
 
   Layer layer;
@@ -46,6 +49,18 @@ class UNROLL_PER_ISA Reversed {
  private:
   static Variable<scalar> turned(const Variable<scalar>& x) { return flip(x); }
   static Sequence<scalar> turned(const Sequence<scalar>& x) { return reverse(x); }
+  template <class Result>
+  static Result turned_back(Result r) {
+    turn_states(r);
+    r.outputs = turned(r.outputs);
+    return r;
+  }
+  template <class X>
+  static void turn_states(RnnResult<state, X>& r) {
+    r.all_states = detail::map_state(
+        r.all_states, [&](const Variable<scalar>& v) { return v.defined() ? turned_rows(v, r.outputs) : v; });
+  }
+  static void turn_states(auto&) {}
   // States of all steps lie like the outputs.
   static Variable<scalar> turned_rows(const Variable<scalar>& v, const Variable<scalar>&) { return flip(v); }
   static Variable<scalar> turned_rows(const Variable<scalar>& v, const Sequence<scalar>& like) {
@@ -80,8 +95,8 @@ struct UNROLL_PER_ISA MeanDirections {  ///< (forward + backward) / 2
 
 namespace detail {
 // Rnn runs backwards by an option; anything else is reversed around.
-template <class Layer>
-inline constexpr bool knows_direction = std::is_constructible_v<Layer, Index, Index, Rng&, RnnOptions>;
+template <class L>
+inline constexpr bool knows_direction = std::is_constructible_v<L, Index, Index, Rng&, RnnOptions>;
 }  // namespace detail
 
 /// States of both directions; the backward one's final state is that after the first step of each sequence.
@@ -96,12 +111,16 @@ struct UNROLL_PER_ISA BothStates {
 ///
 /// `Merge` makes one output of the two: ConcatDirections (PyTorch's, twice as wide), SumDirections, MeanDirections, or
 /// a functor of the user's. Parameters: fwd.*, bwd.*.
-template <class Layer, class Merge = ConcatDirections>
+template <class L, class Merge = ConcatDirections>
 class UNROLL_PER_ISA Bidirectional {
  public:
+  static_assert(detail::check_is_layer<L>());
+  using Layer = detail::LayerOrNone<L>;
   using scalar = typename Layer::scalar;
-  using state = BothStates<detail::StatesOf<Layer>>;
+  using state = BothStates<typename Layer::states>;
+  using states = state;
   using BackwardLayer = std::conditional_t<detail::knows_direction<Layer>, Layer, Reversed<Layer>>;
+  static constexpr bool runs_forward = false;
 
   /// Builds both layers from (input_size, hidden_size, rng).
   Bidirectional(Index input_size, Index hidden_size, Rng& rng)
@@ -109,21 +128,21 @@ class UNROLL_PER_ISA Bidirectional {
 
   template <SequenceLike<scalar> X>
   X operator()(const X& x) const {
-    return merge(fwd(x), bwd(x));
+    return run(x).outputs;
   }
   /// Outputs and final states, from the layers' own initial states.
   template <SequenceLike<scalar> X>
   RnnResult<state, X> run(const X& x) const {
-    const auto f = fwd.run(x);
-    const auto b = bwd.run(x);
-    return {merge(f.outputs, b.outputs), {detail::final_states_of(f), detail::final_states_of(b)}, {}};
+    const auto f = detail::run_layer("Bidirectional", fwd, x);
+    const auto b = detail::run_layer("Bidirectional", bwd, x);
+    return {merge(f.outputs, b.outputs), {final_states(f), final_states(b)}, {}};
   }
   /// Outputs and final states, from given states.
   template <SequenceLike<scalar> X>
   RnnResult<state, X> run(const X& x, const state& initial) const {
     const auto f = fwd.run(x, initial.fwd);
     const auto b = bwd.run(x, initial.bwd);
-    return {merge(f.outputs, b.outputs), {detail::final_states_of(f), detail::final_states_of(b)}, {}};
+    return {merge(f.outputs, b.outputs), {final_states(f), final_states(b)}, {}};
   }
 
   /// The same, and every member of the states at every step, for layers that have that (Rnn).
@@ -135,6 +154,14 @@ class UNROLL_PER_ISA Bidirectional {
   }
 
   Index output_size() const { return Merge::output_size(fwd.output_size()); }
+  states initial_states(Index batch) const {
+    return {unroll::initial_states(fwd, batch), unroll::initial_states(bwd, batch)};
+  }
+  void check_runs_forward(const char*) const {
+    static_assert(detail::not_a_member<L>,
+                  "a Bidirectional layer knows the whole sequence at every step: it cannot be run "
+                  "piece by piece");
+  }
   void each(auto&& visit) { visit("fwd", fwd), visit("bwd", bwd); }
 
   Layer fwd;

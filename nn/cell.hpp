@@ -49,7 +49,7 @@ template <class State, class F>
 UNROLL_PER_ISA void visit_state(State& state, F&& visit, const char* name = "h") {
   if constexpr (is_variable<std::remove_const_t<State>>) {
     visit(name, state);
-  } else if constexpr (is_sequence<std::remove_const_t<State>>) {
+  } else if constexpr (is_list<std::remove_const_t<State>>) {
     for (auto& member : state) visit_state(member, visit, name);
   } else {
     const_cast<std::remove_const_t<State>&>(state).each(
@@ -65,15 +65,13 @@ UNROLL_PER_ISA State map_state(State state, F&& f) {
 }
 
 template <class C>
-concept HasScalar = requires { typename C::scalar; };
-template <class C>
-concept HasState = requires { typename C::state; };
+concept HasStateType = requires { typename C::state; };
 template <class C>
 concept HasOutputSize = requires(const C& c) {
   { c.output_size() } -> std::convertible_to<Index>;
 };
 template <class C>
-concept HasStep = HasScalar<C> && HasState<C> &&
+concept HasStep = HasScalar<C> && HasStateType<C> &&
                   requires(const C& c, Variable<typename C::scalar> x, typename C::state s) {
                     { c.step(x, s) } -> std::convertible_to<typename C::state>;
                   };
@@ -84,45 +82,31 @@ concept HasInitialState = requires(const C& c, Index batch) { c.initial_state(ba
 template <class C>
 concept HasRandomState = requires(const C& c, Index batch, Rng& rng) { c.random_state(batch, rng, 1.0); };
 template <class C>
-concept HasOutput = HasState<C> && requires(const C& c, typename C::state s) { c.output(s); };
+concept HasOutput = HasStateType<C> && requires(const C& c, typename C::state s) { c.output(s); };
 template <class C>
-concept StateIsVisitable = HasState<C> && (is_variable<typename C::state> || NamesMembers<typename C::state>);
+concept StateIsVisitable = HasStateType<C> && (is_variable<typename C::state> || NamesMembers<typename C::state>);
 template <class C>
-concept StateOwnsNothing = HasState<C> && std::is_trivially_destructible_v<typename C::state>;
+concept StateOwnsNothing = HasStateType<C> && std::is_trivially_destructible_v<typename C::state>;
 
 /// Fails to compile with one line that says what a nearly-cell lacks.
 template <class C>
 constexpr bool check_is_cell() {
   static_assert(HasScalar<C>, "this is no cell: it lacks `using scalar = ...;` (float or double)");
-  static_assert(HasState<C>,
+  static_assert(HasStateType<C>,
                 "this is no cell: it lacks `using state = ...;` (what step() takes and returns)");
   static_assert(
-      !HasState<C> || StateIsVisitable<C>,
+      !HasStateType<C> || StateIsVisitable<C>,
       "this is no cell: its state is neither a Variable nor a struct with `void each(auto&& visit)`");
   static_assert(
-      !HasState<C> || StateOwnsNothing<C>,
+      !HasStateType<C> || StateOwnsNothing<C>,
       "this is no cell: its state must be a plain struct of Variables (std::array instead of std::vector)");
   static_assert(HasOutputSize<C>, "this is no cell: it lacks `Index output_size() const`");
   static_assert(NamesMembers<C>,
                 "this is no cell: it lacks `void each(auto&& visit)`, which names its parameters");
-  static_assert(!HasScalar<C> || !HasState<C> || HasStep<C>,
+  static_assert(!HasScalar<C> || !HasStateType<C> || HasStep<C>,
                 "this is no cell: it lacks `state step(Variable<scalar> x, state s) const` (is it const?)");
   return true;
 }
-
-/// What a layer calls its scalar and state: the cell's, or, so that the compiler says what a nearly-cell lacks
-/// and nothing else, something that will do.
-template <class C>
-struct CellTypes {
-  using scalar = float;
-  using state = Variable<float>;
-};
-template <class C>
-requires HasScalar<C> && HasState<C>
-struct CellTypes<C> {
-  using scalar = typename C::scalar;
-  using state = typename C::state;
-};
 
 }  // namespace detail
 
@@ -130,6 +114,22 @@ struct CellTypes<C> {
 template <class C>
 concept Cell = Module<C> && detail::HasStep<C> && detail::HasOutputSize<C> && detail::StateIsVisitable<C> &&
     detail::StateOwnsNothing<C>;
+
+namespace detail {
+
+/// Stands in for a nearly-cell, so that the compiler says what that lacks and nothing else.
+struct NoCell {
+  using scalar = float;
+  using state = Variable<float>;
+  NoCell(auto&&...);
+  Index output_size() const;
+  state step(Variable<float> x, state s) const;
+  void each(auto&&) {}
+};
+template <class C>
+using CellOrNone = std::conditional_t<Cell<C>, C, NoCell>;
+
+}  // namespace detail
 
 /// The state a cell starts from: its own `initial_state(batch)`, or zeros (batch, output_size()).
 template <class C>

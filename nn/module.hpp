@@ -51,11 +51,11 @@ template <class T>
 inline constexpr bool is_parameter<Parameter<T>> = true;
 
 template <class X>
-inline constexpr bool is_sequence = false;
+inline constexpr bool is_list = false;
 template <class X, class A>
-inline constexpr bool is_sequence<std::vector<X, A>> = true;
+inline constexpr bool is_list<std::vector<X, A>> = true;
 template <class X, std::size_t N>
-inline constexpr bool is_sequence<std::array<X, N>> = true;
+inline constexpr bool is_list<std::array<X, N>> = true;
 
 template <class X>
 inline constexpr bool is_optional = false;
@@ -77,7 +77,7 @@ UNROLL_PER_ISA void visit_tree(const std::string& name, X& x, F& visit) {
   using Bare = std::remove_const_t<X>;
   if constexpr (is_parameter<Bare> || is_hyper_parameter<Bare>) {
     visit(name, x);
-  } else if constexpr (is_sequence<Bare>) {
+  } else if constexpr (is_list<Bare>) {
     for (std::size_t i = 0; i < x.size(); ++i) visit_tree(name + "." + std::to_string(i), x[i], visit);
   } else if constexpr (is_optional<Bare>) {
     if (x) visit_tree(name, *x, visit);
@@ -95,22 +95,38 @@ UNROLL_PER_ISA void visit_tree(const std::string& name, X& x, F& visit) {
   }
 }
 
-template <class M>
-struct ModuleScalar {
-  using type = float;
+template <class X>
+concept HasScalar = requires { typename X::scalar; };
+
+template <class... X>
+struct FirstType {
+  using type = void;
 };
-template <class M>
-  requires requires { typename M::scalar; }
-struct ModuleScalar<M> {
-  using type = typename M::scalar;
+template <class X, class... More>
+struct FirstType<X, More...> : std::conditional_t<std::is_void_v<typename X::type>, FirstType<More...>, X> {};
+
+/// What scalar_of knows; void where it knows none.
+template <class X>
+struct ScalarIn {
+  using type = void;
 };
-template <class T>
-struct ModuleScalar<Parameter<T>> {
-  using type = T;
+template <HasScalar X>
+struct ScalarIn<X> {
+  using type = typename X::scalar;
 };
-template <class M>
-requires is_sequence<M>
-struct ModuleScalar<M> : ModuleScalar<typename M::value_type> {
+template <class X, std::size_t N>
+struct ScalarIn<std::array<X, N>> : ScalarIn<X> {};
+template <template <class...> class S, class... A>
+requires(!HasScalar<S<A...>>) struct ScalarIn<S<A...>>
+    : FirstType<ScalarIn<A>..., std::conditional<std::is_floating_point_v<A>, A, void>...> {
+};
+
+template <class X>
+struct KnownScalar {
+  using found = typename ScalarIn<X>::type;
+  static_assert(!std::is_void_v<found>, "the scalar of this type is not known: it holds no tensor, or is a struct that "
+                                        "lacks `using scalar = ...;` (float or double)");
+  using type = std::conditional_t<std::is_void_v<found>, float, found>;  // so that nothing else is said
 };
 
 std::string hyper_parameter_text(const std::string& value);
@@ -134,9 +150,10 @@ UNROLL_PER_ISA std::string hyper_parameter_text(const X& value) {
 template <class M>
 concept Module = detail::NamesMembers<M>;
 
-/// The scalar of a module: its member type `scalar`, float when it has none.
+/// The scalar, float or double, of a module, tensor, state, result or list of these: its member type `scalar`, or that
+/// of the first of its template arguments that has one, or such an argument. A type that says none does not compile.
 template <class M>
-using scalar_of = typename detail::ModuleScalar<std::remove_cvref_t<M>>::type;
+using scalar_of = typename detail::KnownScalar<std::remove_cvref_t<M>>::type;
 
 /// Every trainable tensor of a module with its dotted name, in the order of `each`. A tensor that is used in
 /// several places (tied) is listed once, under the first name.
@@ -159,7 +176,7 @@ UNROLL_PER_ISA ParameterList<T> parameters_of(const M& module) {
 }
 template <class M>
 UNROLL_PER_ISA auto parameters(const M& module) {
-  static_assert(Module<M> || detail::is_parameter<M> || detail::is_sequence<M>,
+  static_assert(Module<M> || detail::is_parameter<M> || detail::is_list<M>,
                 "parameters() takes a module: a struct with `void each(auto&& visit) { visit(\"name\", member); ... }`");
   return parameters_of<scalar_of<M>>(module);
 }

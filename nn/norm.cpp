@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sequence.hpp"
 #include "sizes_detail.hpp"
 
 namespace unroll {

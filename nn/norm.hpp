@@ -4,9 +4,11 @@
 
 #include "../ops/layer_norm.hpp"
 #include "module.hpp"
-#include "sequence.hpp"
 
 namespace unroll {
+
+template <class T>
+struct Sequence;
 
 struct LayerNormOptions {
   double eps = 1e-5;   ///< added to the variance

@@ -10,7 +10,6 @@
 #include "join_frames.hpp"
 #include "rnn.hpp"
 #include "sizes_detail.hpp"
-#include "stack_result.hpp"
 
 namespace unroll {
 
@@ -28,12 +27,15 @@ struct PyramidOptions {
 /// quarter, rounded up; no frame is lost (see join_frames). Step s of the outputs stands for input frames
 /// s * frames_per_step() .. (s + 1) * frames_per_step() - 1, as far as there are any; `expand_frames(outputs,
 /// frames_per_step(), input)` gives every frame its step.
-template <class Layer>
+template <class L>
 class UNROLL_PER_ISA Pyramid {
  public:
+  static_assert(detail::check_is_layer<L>());
+  using Layer = detail::LayerOrNone<L>;
   using scalar = typename Layer::scalar;
-  using state = detail::StatesOf<Layer>;  ///< of one layer
-  using states = std::vector<state>;      ///< what run() begins with and ends in
+  using state = typename Layer::states;  ///< of one layer
+  using states = std::vector<state>;
+  static constexpr bool runs_forward = false;
 
   /// Builds the layers from (width of what they read, hidden_size, rng). Throws ValueError on negative levels, a factor
   /// below 1, or a dropout outside 0 .. 1.
@@ -49,30 +51,22 @@ class UNROLL_PER_ISA Pyramid {
     }
   }
 
-  Sequence<scalar> operator()(const Sequence<scalar>& x) const {
-    Sequence<scalar> y = layers.front()(x);
-    for (std::size_t i = 1; i < layers.size(); ++i) y = layers[i](joined(y));
-    return y;
-  }
-  /// (T, B, I) to (ceil(T / frames_per_step()), B, O).
-  Variable<scalar> operator()(const Variable<scalar>& x) const {
-    detail::batch_of("Pyramid", x);
-    return unpad((*this)(sequence(x)));
+  /// Outputs, from the layers' own initial states; (T, B, I) to (ceil(T / frames_per_step()), B, O).
+  template <SequenceLike<scalar> X>
+  X operator()(const X& x) const {
+    return run(x).outputs;
   }
   /// Outputs and final states, one a layer, from the layers' own initial states.
-  StackResult<state, Sequence<scalar>> run(const Sequence<scalar>& x) const {
-    return run_layers(x, [](const Layer& layer, const auto& below, std::size_t) { return layer.run(below); });
+  LayerResult<states, Sequence<scalar>> run(const Sequence<scalar>& x) const {
+    return run_layers(x, nullptr);
   }
   /// Outputs and final states, from given states, one a layer. Throws ShapeError on another number of states.
-  StackResult<state, Sequence<scalar>> run(const Sequence<scalar>& x, const std::vector<state>& initial) const {
-    if (initial.size() != layers.size())
-      throw ShapeError("[Pyramid] " + std::to_string(initial.size()) + " initial states for " +
-                       std::to_string(layers.size()) + " layers");
-    return run_layers(
-        x, [&](const Layer& layer, const auto& below, std::size_t i) { return layer.run(below, initial[i]); });
+  LayerResult<states, Sequence<scalar>> run(const Sequence<scalar>& x, const states& initial) const {
+    detail::check_states("Pyramid", initial, layers);
+    return run_layers(x, &initial);
   }
   template <class... Initial>
-  StackResult<state, Variable<scalar>> run(const Variable<scalar>& x, const Initial&... initial) const {
+  LayerResult<states, Variable<scalar>> run(const Variable<scalar>& x, const Initial&... initial) const {
     detail::batch_of("Pyramid", x);
     auto r = run(sequence(x), initial...);
     return {unpad(r.outputs), std::move(r.final_states)};
@@ -85,6 +79,11 @@ class UNROLL_PER_ISA Pyramid {
     return n;
   }
   Index output_size() const { return layers.back().output_size(); }
+  states initial_states(Index batch) const { return detail::initial_states_of(layers, batch); }
+  void check_runs_forward(const char*) const {
+    static_assert(detail::not_a_member<L>,
+                  "a Pyramid has fewer steps above than below: it cannot be run piece by piece");
+  }
   void each(auto&& visit) {
     visit("layers", layers), visit("factor", factor), visit("join", join), visit("dropout", dropout);
   }
@@ -99,14 +98,14 @@ class UNROLL_PER_ISA Pyramid {
     return join_frames(dropout > 0 ? y.with(unroll::dropout(y.rows, dropout)) : y, factor, join);
   }
 
-  template <class F>
-  StackResult<state, Sequence<scalar>> run_layers(const Sequence<scalar>& x, F&& run_layer) const {
-    StackResult<state, Sequence<scalar>> result{x, {}};
+  LayerResult<states, Sequence<scalar>> run_layers(const Sequence<scalar>& x, const states* initial) const {
+    LayerResult<states, Sequence<scalar>> result{x, {}};
     result.final_states.reserve(layers.size());
     for (std::size_t i = 0; i < layers.size(); ++i) {
-      auto r = run_layer(layers[i], i == 0 ? x : joined(result.outputs), i);
+      const Sequence<scalar> below = i == 0 ? x : joined(result.outputs);
+      const auto r = initial ? layers[i].run(below, (*initial)[i]) : detail::run_layer("Pyramid", layers[i], below);
       result.outputs = r.outputs;
-      result.final_states.push_back(detail::final_states_of(r));
+      result.final_states.push_back(final_states(r));
     }
     return result;
   }

@@ -4,23 +4,12 @@
 
 #include "../core/random.hpp"
 #include "../ops/layout.hpp"
-#include "cell.hpp"
-#include "sequence.hpp"
 #include "time_loop.hpp"
 
 namespace unroll {
 
 struct RnnOptions {
   bool reverse = false;  ///< runs from the last step to the first
-};
-
-/// What a layer gives beside its outputs.
-template <class State, class Outputs>
-struct UNROLL_PER_ISA RnnResult {
-  Outputs outputs;    ///< (T, B, O), or a Sequence; the row of step t belongs to step t in either direction
-  State final_state;  ///< (B, ...), of each sequence after the last step taken
-  State all_states;   ///< every member at every step: (T, B, ...), or the (N, ...) rows of a Sequence; undefined unless
-                      ///< asked for
 };
 
 struct RnnCallOptions {
@@ -36,18 +25,20 @@ struct RnnCallOptions {
 /// input projection is one product over all steps. In an Evaluation memory for the states does not grow with T. After
 /// backward() outputs, final states and `all_states` can still be read; of what a step made in between, what only gates
 /// read is gone.
-template <class C>
+template <class CellType>
 class UNROLL_PER_ISA Rnn {
  public:
-  static_assert(detail::check_is_cell<C>());
-  using scalar = typename detail::CellTypes<C>::scalar;
-  using state = typename detail::CellTypes<C>::state;
+  static_assert(detail::check_is_cell<CellType>());
+  using C = detail::CellOrNone<CellType>;
+  using scalar = typename C::scalar;
+  using state = typename C::state;
+  using states = state;
 
   /// Builds the cell from (input_size, hidden_size, rng).
   Rnn(Index input_size, Index hidden_size, Rng& rng, RnnOptions options = {})
-      : Rnn(C(input_size, hidden_size, rng), options) {}
+      : Rnn(CellType(input_size, hidden_size, rng), options) {}
   /// Takes a cell that was built otherwise.
-  explicit Rnn(C cell_, RnnOptions options = {}) : cell(std::move(cell_)), reverse(options.reverse) {}
+  explicit Rnn(CellType cell_, RnnOptions options = {}) : cell(std::move(cell_)), reverse(options.reverse) {}
 
   /// Outputs, from the cell's own initial state.
   Variable<scalar> operator()(const Variable<scalar>& x) const { return run(x).outputs; }
@@ -56,18 +47,12 @@ class UNROLL_PER_ISA Rnn {
   /// Outputs and states, from the cell's own initial state.
   template <SequenceLike<scalar> X>
   RnnResult<state, X> run(const X& x, RnnCallOptions options = {}) const {
-    if constexpr (Cell<C>) {
-      return run(x, initial_state(cell, detail::batch_of("Rnn", x)), options);
-    } else {
-      return {};  // the assertion above has said what is missing
-    }
+    return run(x, initial_states(detail::batch_of("Rnn", x)), options);
   }
   /// Outputs and states, from a given state of B rows.
   template <SequenceLike<scalar> X>
   RnnResult<state, X> run(const X& x, const state& initial, RnnCallOptions options = {}) const {
-    if constexpr (!Cell<C>) {
-      return {};
-    } else if constexpr (std::is_same_v<X, Variable<scalar>>) {
+    if constexpr (std::is_same_v<X, Variable<scalar>>) {
       const Index batch = detail::batch_of("Rnn", x), steps = x.dim(0);
       const auto r = run(sequence(x), initial, options);
       const auto in_time = [&](const Variable<scalar>& v) {
@@ -84,6 +69,13 @@ class UNROLL_PER_ISA Rnn {
   }
 
   Index output_size() const { return static_cast<Index>(cell.output_size()); }
+  states initial_states(Index batch) const { return initial_state(cell, batch); }
+  Variable<scalar> output_in(const Variable<scalar>&, const states& s) const { return output_of(cell, s); }
+  void check_runs_forward(const char* op) const {
+    if (reverse)
+      throw ValueError("[" + std::string(op) + "] the layer runs from the last step to the first; expected one that " +
+                       "can be run piece by piece, in the order of time");
+  }
   void each(auto&& visit) { visit("cell", cell), visit("reverse", reverse); }
 
   C cell;

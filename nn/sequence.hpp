@@ -91,6 +91,16 @@ Sequence<T> reverse(const Sequence<T>& x);
 template <class X, class T>
 concept SequenceLike = std::is_same_v<X, Variable<T>> || std::is_same_v<X, Sequence<T>>;
 
+/// f(rows) of a tensor, or for the rows of a Sequence, which stay rows of the same steps: what layers do step by step.
+template <class T, class F>
+UNROLL_PER_ISA Variable<T> on_rows(const Variable<T>& x, F&& f) {
+  return f(x);
+}
+template <class T, class F>
+UNROLL_PER_ISA Sequence<T> on_rows(const Sequence<T>& x, F&& f) {
+  return x.with(f(x.rows));
+}
+
 namespace detail {
 
 /// The batch of x; throws ShapeError naming `op` when a tensor is not (T, B, F).
@@ -105,16 +115,6 @@ UNROLL_PER_ISA Index batch_of(const char* op, const Variable<T>& x) {
 template <class T>
 UNROLL_PER_ISA Index batch_of(const char*, const Sequence<T>& x) {
   return x.batch();
-}
-
-/// f(rows) for the rows of x, which stay rows of the same steps.
-template <class T, class F>
-UNROLL_PER_ISA Variable<T> on_rows(const Variable<T>& x, F&& f) {
-  return f(x);
-}
-template <class T, class F>
-UNROLL_PER_ISA Sequence<T> on_rows(const Sequence<T>& x, F&& f) {
-  return x.with(f(x.rows));
 }
 
 /// Row ids[k] of `x` (B, ...) as row k.

@@ -11,7 +11,6 @@
 #include "linear.hpp"
 #include "rnn.hpp"
 #include "sizes_detail.hpp"
-#include "stack_result.hpp"
 
 namespace unroll {
 
@@ -28,14 +27,21 @@ struct StackOptions {
   Link link = Link::none;  ///< around every layer whose input and output are of one width
 };
 
+/// What a stack or a pyramid gives: the states of each layer, first layer first.
+template <class State, class Outputs>
+using StackResult = LayerResult<std::vector<State>, Outputs>;
+
 /// Layers of one kind, each reading the outputs of the one below (a "deep" RNN): with Link::none the same as PyTorch's
 /// num_layers. Takes and gives tensors (T, B, F) or Sequences.
-template <class Layer>
+template <class L>
 class UNROLL_PER_ISA Stack {
  public:
+  static_assert(detail::check_is_layer<L>());
+  using Layer = detail::LayerOrNone<L>;
   using scalar = typename Layer::scalar;
-  using state = detail::StatesOf<Layer>;  ///< of one layer
-  using states = std::vector<state>;      ///< what run() begins with and ends in
+  using state = typename Layer::states;  ///< of one layer
+  using states = std::vector<state>;
+  static constexpr bool runs_forward = detail::runs_forward<Layer>;
 
   /// Builds `options.layers` layers from (input_size, hidden_size, rng), (width of the layer below, hidden_size,
   /// rng)... Throws ValueError on fewer than one layer or a dropout outside 0 .. 1.
@@ -55,30 +61,32 @@ class UNROLL_PER_ISA Stack {
 
   /// Outputs, from the layers' own initial states.
   template <SequenceLike<scalar> X>
-  X operator()(X x) const {
-    std::size_t gate = 0;
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      const X below = between(i, x);
-      x = linked(below, layers[i](below), gate);
-    }
-    return x;
+  X operator()(const X& x) const {
+    return run(x).outputs;
   }
   /// Outputs and final states, from the layers' own initial states.
   template <SequenceLike<scalar> X>
   StackResult<state, X> run(const X& x) const {
-    return run_layers(x, [](const Layer& layer, const X& below, std::size_t) { return layer.run(below); });
+    return run_layers(x, nullptr);
   }
   /// Outputs and final states, from given states, one a layer. Throws ShapeError on another number of states.
   template <SequenceLike<scalar> X>
-  StackResult<state, X> run(const X& x, const std::vector<state>& initial) const {
-    if (initial.size() != layers.size())
-      throw ShapeError("[Stack] " + std::to_string(initial.size()) + " initial states for " +
-                       std::to_string(layers.size()) + " layers");
-    return run_layers(x,
-                      [&](const Layer& layer, const X& below, std::size_t i) { return layer.run(below, initial[i]); });
+  StackResult<state, X> run(const X& x, const states& initial) const {
+    detail::check_states("Stack", initial, layers);
+    return run_layers(x, &initial);
   }
 
   Index output_size() const { return layers.back().output_size(); }
+  states initial_states(Index batch) const { return detail::initial_states_of(layers, batch); }
+  Variable<scalar> output_in(const Variable<scalar>& x, const states& s) const {
+    Variable<scalar> y = x;
+    std::size_t gate = 0;
+    for (std::size_t i = 0; i < layers.size(); ++i) y = linked(y, detail::output_in(layers[i], y, s[i]), gate);
+    return y;
+  }
+  void check_runs_forward(const char* op) const {
+    for (const Layer& one : layers) detail::check_runs_forward(op, one);
+  }
   void each(auto&& visit) {
     visit("layers", layers), visit("gates", gates), visit("dropout", dropout), visit("link", link);
   }
@@ -89,16 +97,16 @@ class UNROLL_PER_ISA Stack {
   Link link;
 
  private:
-  template <class X, class F>
-  StackResult<state, X> run_layers(const X& x, F&& run_layer) const {
+  template <class X>
+  StackResult<state, X> run_layers(const X& x, const states* initial) const {
     StackResult<state, X> result{x, {}};
     result.final_states.reserve(layers.size());
     std::size_t gate = 0;
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const X below = between(i, result.outputs);
-      auto r = run_layer(layers[i], below, i);
+      const auto r = initial ? layers[i].run(below, (*initial)[i]) : detail::run_layer("Stack", layers[i], below);
       result.outputs = linked(below, r.outputs, gate);
-      result.final_states.push_back(detail::final_states_of(r));
+      result.final_states.push_back(final_states(r));
     }
     return result;
   }
@@ -106,14 +114,14 @@ class UNROLL_PER_ISA Stack {
   template <class X>
   X between(std::size_t layer, const X& x) const {
     if (layer == 0 || dropout == 0) return x;
-    return detail::on_rows(x, [&](const Variable<scalar>& rows) { return unroll::dropout(rows, dropout); });
+    return on_rows(x, [&](const Variable<scalar>& rows) { return unroll::dropout(rows, dropout); });
   }
 
   template <class X>
   X linked(const X& below, const X& y, std::size_t& gate) const {
     if (link == Link::none) return y;
     const Variable<scalar> x = rows_of(below);
-    return detail::on_rows(y, [&](const Variable<scalar>& rows) {
+    return on_rows(y, [&](const Variable<scalar>& rows) {
       if (rows.dim(-1) != x.dim(-1)) return rows;
       if (link == Link::residual) return rows + x;
       return detail::highway_link(gates[gate++](x), rows, x);

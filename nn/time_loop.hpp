@@ -2,8 +2,7 @@
 /// \file
 /// The loop over time: any cell over the rows of a layout, in either direction.
 
-#include "cell.hpp"
-#include "sequence_layout.hpp"
+#include "layer.hpp"
 
 namespace unroll {
 
@@ -12,13 +11,10 @@ struct TimeLoopOptions {
   bool all_states = false;  ///< also return the states of every step
 };
 
-/// What a cell gives when it is run over time. N is the number of rows of all steps.
+/// What a cell gives when it is run over time: outputs (N, O), the row of step t where the input's row of step t was; the
+/// final state (B, ...), of each sequence after its last step; all states (N, ...). N is the number of rows of all steps.
 template <class C>
-struct UNROLL_PER_ISA TimeLoopResult {
-  Variable<typename C::scalar> outputs;  ///< (N, O), the row of step t where the input's row of step t was
-  typename C::state final_state;         ///< (B, ...), of each sequence after its last step
-  typename C::state all_states;          ///< (N, ...), undefined unless asked for
-};
+using TimeLoopResult = RnnResult<typename C::state, Variable<typename C::scalar>>;
 
 namespace detail {
 

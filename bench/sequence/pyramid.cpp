@@ -13,7 +13,7 @@
 namespace {
 
 using namespace unroll;
-using Layer = Bidirectional<Rnn<LSTMCell<>>>;
+using BothWays = Bidirectional<Rnn<LSTMCell<>>>;
 
 constexpr Index batch = 16, steps = 400, features = 40, hidden = 128, classes = 40;
 
@@ -72,10 +72,10 @@ namespace bench {
 std::vector<Contender> pyramid_contenders(int threads) {
   Rng rng(1);
   const auto pyramid = [&](const char* name, JoinFrames join) {
-    return contender(name, Pyramid<Layer>(features, hidden, rng, {.levels = 2, .factor = 2, .join = join}), 4, rng,
+    return contender(name, Pyramid<BothWays>(features, hidden, rng, {.levels = 2, .factor = 2, .join = join}), 4, rng,
                      threads);
   };
-  return {contender("stack", Stack<Layer>(features, hidden, rng, {.layers = 3}), 1, rng, threads),
+  return {contender("stack", Stack<BothWays>(features, hidden, rng, {.layers = 3}), 1, rng, threads),
           pyramid("pyramid, concat", JoinFrames::concat), pyramid("pyramid, mean", JoinFrames::mean)};
 }
 

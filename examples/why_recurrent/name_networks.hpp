@@ -21,6 +21,7 @@ namespace unroll::examples {
 /// (T V + 1) H + T (H + 1) parameters: E_t is the part of the first layer's weights that belongs to place t of one-hot
 /// words.
 struct WindowNetwork {
+  using scalar = float;
   WindowNetwork(Index vocabulary, Index window_, Index hidden, Rng& rng)
       : words(vocabulary), window(window_), first(words * window + 1, hidden, rng), second(hidden, window, rng) {
     init::normal(first.weight, rng, 0, 0.1f);

@@ -12,40 +12,8 @@
 
 #include "../../ops/where.hpp"
 #include "../cell.hpp"
-#include "../initial_states.hpp"
 
 namespace unroll {
-
-namespace detail {
-
-template <class S>
-inline constexpr bool is_list_of_states = false;
-template <class S>
-inline constexpr bool is_list_of_states<std::vector<S>> = true;
-
-/// The scalar of a state: that of the Variable, of a template over it, its member `scalar`; else float.
-template <class S>
-struct ScalarOfState {
-  using type = float;
-};
-template <template <class> class S, class T>
-requires std::is_floating_point_v<T>
-struct ScalarOfState<S<T>> {
-  using type = T;
-};
-template <template <class> class S, class Inner>
-requires(!std::is_floating_point_v<Inner> && !requires { typename S<Inner>::scalar; }) struct ScalarOfState<S<Inner>>
-    : ScalarOfState<Inner> {
-};  // BothStates<LSTMState<T>>
-template <class S>
-requires requires { typename S::scalar; }
-struct ScalarOfState<S> {
-  using type = typename S::scalar;
-};
-template <class S>
-struct ScalarOfState<std::vector<S>> : ScalarOfState<S> {};
-
-}  // namespace detail
 
 /// A state carried from one chunk of a long sequence to the next: truncated back-propagation through time
 /// (Williams and Peng, 1990), streaming, sampling.
@@ -68,7 +36,7 @@ struct ScalarOfState<std::vector<S>> : ScalarOfState<S> {};
 ///
 /// \tparam State a Variable, a struct of Variables with `each`, or a std::vector of one of these: what a layer's run()
 /// takes and ends in.
-template <class State>
+template <class State, class T = scalar_of<State>>
 class UNROLL_PER_ISA Carry {
  public:
   /// True before the first `assign` and after `clear`.
@@ -79,7 +47,7 @@ class UNROLL_PER_ISA Carry {
   /// Copies the values of `state`, which may be read after its Recording ended, until the tape's next scope begins.
   void assign(const State& state) {
     std::size_t n = 0;
-    visit(state, [&](const auto& v) {
+    detail::visit_state(state, [&](const char*, const auto& v) {
       if (n == tensors_.size()) tensors_.emplace_back();
       const detail::Node<T>& node = v.read("Carry");
       Tensor& own = tensors_[n++];
@@ -130,7 +98,7 @@ class UNROLL_PER_ISA Carry {
   const State& state() {
     if (empty_) throw ValueError("[Carry] state() before any assign(); ask empty() and start from an initial state");
     std::size_t n = 0;
-    visit(shell_, [&](auto& v) {
+    detail::visit_state(shell_, [&](const char*, auto& v) {
       const Tensor& own = tensors_[n++];
       v = input(std::span<const T>(own.values), own.shape);
     });
@@ -144,7 +112,7 @@ class UNROLL_PER_ISA Carry {
   State state(const State& initial) {
     if (empty_) return initial;
     std::size_t n = 0;
-    visit(initial, [&](const auto& v) {
+    detail::visit_state(initial, [&](const char*, const auto& v) {
       if (n < tensors_.size() && !(v.shape() == tensors_[n].shape))
         throw ShapeError("[Carry] an initial state of " + v.shape().str() + " where " + tensors_[n].shape.str() +
                          " is carried");
@@ -156,10 +124,10 @@ class UNROLL_PER_ISA Carry {
     State merged = state();
     if (!restarts_) return merged;
     std::vector<Variable<T>> starts;
-    visit(initial, [&](const auto& v) { starts.push_back(v); });
+    detail::visit_state(initial, [&](const char*, const auto& v) { starts.push_back(v); });
     n = 0;
     std::vector<std::uint8_t> mask;
-    visit(merged, [&](auto& v) {
+    detail::visit_state(merged, [&](const char*, auto& v) {
       const Shape shape = v.shape();
       mask.clear();
       for (const std::uint8_t begins : begins_)
@@ -215,35 +183,20 @@ class UNROLL_PER_ISA Carry {
   /// Costs one more pass forward. Dropout and its kin let everything through, unless `options` say otherwise; they then
   /// draw anew.
   template <class Run>
-  void refresh(Tape<typename detail::ScalarOfState<State>::type>& tape, Run&& run, EvaluationOptions options = {}) {
+  void refresh(Tape<T>& tape, Run&& run, EvaluationOptions options = {}) {
     const Evaluation<T> scope(tape, options);
     assign(run());
   }
 
  private:
-  using T = typename detail::ScalarOfState<State>::type;
-
-  /// f(variable) for each Variable in `s`.
-  template <class S, class F>
-  static void visit(S& s, F&& f) {
-    if constexpr (detail::is_list_of_states<std::remove_const_t<S>>) {
-      for (auto& element : s) visit(element, f);
-    } else {
-      detail::visit_state(s, [&](const char*, auto& v) {
-        static_assert(std::is_same_v<typename std::remove_cvref_t<decltype(v)>::value_type, T>,
-                      "a state of double Variables says so: make it a template over its scalar, or add "
-                      "`using scalar = double;`");
-        f(v);
-      });
-    }
-  }
-
-  /// f(list) for each std::vector of states in `s`, before what is in it.
+  /// f(list) for each std::vector in `s`, before what is in it.
   template <class S, class F>
   static void visit_lists(S& s, F&& f) {
-    if constexpr (detail::is_list_of_states<S>) {
-      f(s);
+    if constexpr (detail::is_list<S>) {
+      if constexpr (std::is_same_v<S, std::vector<typename S::value_type>>) f(s);
       for (auto& element : s) visit_lists(element, f);
+    } else if constexpr (!detail::is_variable<S>) {
+      s.each([&](const char*, auto& member) { visit_lists(member, f); });
     }
   }
 

@@ -50,8 +50,7 @@ UNROLL_PER_ISA auto recompute(F f, Arguments... arguments) {
                 "recompute: the function cannot be called with these arguments as constants (is it a mutable lambda? "
                 "it runs twice and must do the same each time)");
   using Result = std::remove_cvref_t<std::invoke_result_t<const F&, const Arguments&...>>;
-  using T = typename decltype(detail::scalar_in<Result>())::type;
-  static_assert(!std::is_void_v<T>, "recompute: the function returns no Variable");
+  using T = scalar_of<Result>;
   Tape<T>& tape = detail::open_tape<T>("recompute");
   using Call = detail::RecomputedCall<T, F, Arguments...>;
   Call call{std::move(f), {std::move(arguments)...}};
@@ -102,8 +101,7 @@ struct RecomputeOptions {
 /// Throws ValueError on a negative number of steps, what f throws, and in backward what `recompute` does.
 template <class State, class F>
 UNROLL_PER_ISA auto recompute_over_time(Index steps, State state, F f, RecomputeOptions options = {}) {
-  using T = typename decltype(detail::scalar_in<State>())::type;
-  static_assert(!std::is_void_v<T>, "recompute_over_time: the state holds no Variable");
+  using T = scalar_of<State>;
   static_assert(detail::StepOf<F, State> || detail::SegmentOf<F, State>,
                 "recompute_over_time: expected f(Index begin, Index end, state) or f(Index t, state), callable as a "
                 "constant, giving std::pair{loss, state} or the state");

@@ -7,8 +7,7 @@
 #include <utility>
 
 #include "../../ops/layout.hpp"
-#include "../initial_states.hpp"
-#include "../sequence.hpp"
+#include "../layer.hpp"
 #include "carry.hpp"
 
 namespace unroll {
@@ -79,10 +78,12 @@ auto run_piece(const Layer& layer, const Variable<T>& x, Index begin, Index from
 ///
 /// Throws ValueError unless 1 <= k1 <= k2, and for a layer that runs backwards; ShapeError when an input has not
 /// `count` steps; what the layer and backward() throw.
-template <class T, class Layer, class Input, class Loss, class Update> UNROLL_PER_ISA
-double truncated_bptt(Tape<T>& tape, const Layer& layer, Carry<detail::StatesOf<Layer>>& carry, Index steps,
+template <class T, class Layer, class States, class Input, class Loss, class Update> UNROLL_PER_ISA
+double truncated_bptt(Tape<T>& tape, const Layer& layer, Carry<States, T>& carry, Index steps,
                       const TruncatedBpttOptions& options, Input&& make_input, Loss&& loss, Update&& update) {
-  static_assert(std::is_same_v<T, typename Layer::scalar>, "truncated_bptt: tape and layer are of one scalar");
+  static_assert(detail::check_is_layer<Layer>());
+  static_assert(std::is_same_v<T, typename detail::LayerOrNone<Layer>::scalar>,
+                "truncated_bptt: tape and layer are of one scalar");
   detail::check_truncation(steps, options);
   detail::check_runs_forward("truncated_bptt", layer);
   const auto input_of = [&](Index from, Index to) {
@@ -107,7 +108,7 @@ double truncated_bptt(Tape<T>& tape, const Layer& layer, Carry<detail::StatesOf<
       Variable<T> fresh;  // outputs of steps done .. end
       if (next_begin > begin) {
         auto left = detail::run_piece(layer, x, begin, begin, next_begin, states);
-        states = detail::final_states_of(left);
+        states = final_states(left);
         if (next_begin > done) fresh = narrow(left.outputs, 0, done - begin, next_begin - done);
       }
       if (next_begin < end) {
@@ -121,15 +122,15 @@ double truncated_bptt(Tape<T>& tape, const Layer& layer, Carry<detail::StatesOf<
       total += static_cast<double>(error.item());
       if (next_begin > begin && options.carried == CarriedState::as_computed) carry.assign(states);
     }
-    if constexpr (requires { update.step(); }) {
-      update.step();
-    } else {
+    if constexpr (std::is_invocable_v<Update&>) {
       update();
+    } else {
+      update.step();
     }
     if (next_begin > begin && options.carried == CarriedState::recomputed)
       carry.refresh(tape, [&] {
         const Variable<T> x = input_of(begin, next_begin);
-        return detail::final_states_of(layer.run(x, states_before(x)));
+        return final_states(layer.run(x, states_before(x)));
       });
     begin = next_begin;
     done = end;
@@ -141,7 +142,8 @@ double truncated_bptt(Tape<T>& tape, const Layer& layer, Carry<detail::StatesOf<
 template <class T, class Layer, class Input, class Loss, class Update> UNROLL_PER_ISA
 double truncated_bptt(Tape<T>& tape, const Layer& layer, Index steps, const TruncatedBpttOptions& options,
                       Input&& make_input, Loss&& loss, Update&& update) {
-  Carry<detail::StatesOf<Layer>> carry;
+  static_assert(detail::check_is_layer<Layer>());
+  Carry<typename detail::LayerOrNone<Layer>::states> carry;
   return truncated_bptt(tape, layer, carry, steps, options, std::forward<Input>(make_input), std::forward<Loss>(loss),
                         std::forward<Update>(update));
 }

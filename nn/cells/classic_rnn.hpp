@@ -27,11 +27,14 @@ class UNROLL_PER_ISA ClassicRnn {
  public:
   using scalar = T;
   using state = Variable<T>;
+  using states = state;
 
   struct Result {
     Variable<T> states;   ///< (T, B, H)
     Variable<T> outputs;  ///< (T, B, O)
     Variable<T> final_state;
+    void each(auto&& visit) { visit("states", states), visit("outputs", outputs), visit("final_state", final_state); }
+    friend const Variable<T>& final_states(const Result& r) { return r.final_state; }
   };
 
   ClassicRnn(Index input_size, Index hidden_size, Index output_size, Rng& rng, ClassicRnnOptions options = {})
@@ -39,11 +42,19 @@ class UNROLL_PER_ISA ClassicRnn {
         output(hidden_size, output_size, rng, {.bias = options.output_bias}) {}
 
   /// From a state of zeros.
-  Result operator()(Variable<T> x) const { return finish(hidden.run(x)); }
+  Result operator()(Variable<T> x) const { return run(x); }
   /// From a given state a_0 (B, H).
-  Result operator()(Variable<T> x, Variable<T> a0) const { return finish(hidden.run(x, a0)); }
+  Result operator()(Variable<T> x, Variable<T> a0) const { return run(x, a0); }
+  Result run(const Variable<T>& x) const { return finish(hidden.run(x)); }
+  Result run(const Variable<T>& x, const states& a0) const { return finish(hidden.run(x, a0)); }
+  LayerResult<states, Sequence<T>> run(const Sequence<T>& x, const states& a0) const {
+    const auto r = hidden.run(x, a0);
+    return {x.with(activated(output(r.outputs.rows))), r.final_state};
+  }
 
   Index output_size() const { return output.output_size(); }
+  states initial_states(Index batch) const { return hidden.initial_states(batch); }
+  Variable<T> output_in(const Variable<T>&, const states& a) const { return activated(output(a)); }
   void each(auto&& visit) { visit("hidden", hidden), visit("output", output); }
 
   Rnn<RNNCell<T, G1>> hidden;
@@ -51,11 +62,13 @@ class UNROLL_PER_ISA ClassicRnn {
 
  private:
   Result finish(const RnnResult<Variable<T>, Variable<T>>& r) const {
-    const Variable<T> a = output(r.outputs);
+    return {r.outputs, activated(output(r.outputs)), r.final_state};
+  }
+  static Variable<T> activated(const Variable<T>& a) {
     if constexpr (std::is_invocable_v<G2, Lane<T, native_arch>>) {
-      return {r.outputs, map([](auto x) { return G2{}(x); }, a), r.final_state};
+      return map([](auto x) { return G2{}(x); }, a);
     } else {
-      return {r.outputs, G2{}(a), r.final_state};
+      return G2{}(a);
     }
   }
 };

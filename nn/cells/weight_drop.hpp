@@ -23,17 +23,21 @@ struct WeightDropOptions {
 ///
 /// A wrapper of layers, `WeightDrop<Rnn<LSTMCell<>>>`, and a layer itself, for Stack and Bidirectional; any cell whose
 /// recurrent weights are called so will do. Parameters keep their names.
-template <class Layer>
+template <class L>
 class UNROLL_PER_ISA WeightDrop {
  public:
+  static_assert(detail::check_is_layer<L>());
+  using Layer = detail::LayerOrNone<L>;
   using scalar = typename Layer::scalar;
-  using state = typename Layer::state;
+  using state = typename Layer::states;
+  using states = state;
+  static constexpr bool runs_forward = detail::runs_forward<Layer>;
 
   /// Builds the layer from (input_size, hidden_size, rng). Throws ValueError on a probability outside 0 .. 1, and when
   /// no parameter of the layer has the name.
   WeightDrop(Index input_size, Index hidden_size, Rng& rng, WeightDropOptions options = {})
-      : WeightDrop(Layer(input_size, hidden_size, rng), std::move(options)) {}
-  explicit WeightDrop(Layer layer_, WeightDropOptions options = {})
+      : WeightDrop(L(input_size, hidden_size, rng), std::move(options)) {}
+  explicit WeightDrop(L layer_, WeightDropOptions options = {})
       : layer(std::move(layer_)), probability(options.probability), name(std::move(options.name)) {
     detail::check_probability("WeightDrop", "probability", probability);
     bool found = false;
@@ -42,14 +46,19 @@ class UNROLL_PER_ISA WeightDrop {
   }
 
   template <SequenceLike<scalar> X>
-  auto operator()(const X& x) const {
-    return with_dropped([&] { return layer(x); });
+  X operator()(const X& x) const {
+    return run(x).outputs;
   }
   template <SequenceLike<scalar> X, class... More>
   auto run(const X& x, const More&... more) const {
-    return with_dropped([&] { return layer.run(x, more...); });
+    return with_dropped([&] { return detail::run_layer("WeightDrop", layer, x, more...); });
   }
   Index output_size() const { return layer.output_size(); }
+  states initial_states(Index batch) const { return unroll::initial_states(layer, batch); }
+  Variable<scalar> output_in(const Variable<scalar>& x, const states& s) const {
+    return detail::output_in(layer, x, s);
+  }
+  void check_runs_forward(const char* op) const { detail::check_runs_forward(op, layer); }
   void each(auto&& visit) { layer.each(visit), visit("weight_drop", probability), visit("weight_drop_name", name); }
 
   Layer layer;

@@ -13,8 +13,7 @@
 #include <vector>
 
 #include "../../core/check/gradcheck.hpp"
-#include "../cell.hpp"
-#include "../module.hpp"
+#include "../layer.hpp"
 
 namespace unroll {
 
@@ -48,30 +47,18 @@ concept ArrayLike = requires(const X& x) {
   typename X::value_type;
 };
 
-/// The Variables in what a checked function returned.
+/// Appends the Variables in what a checked function returned.
 template <class R>
-UNROLL_PER_ISA void collect_outputs(const R& result, std::vector<Variable<double>>& outputs) {
-  if constexpr (std::is_same_v<R, Variable<float>>) {
-    static_assert(not_a_member<R>,
-                  "gradcheck needs double, float resolves no differences: build the model with double and take the "
-                  "values over with copy_parameters(float_model, double_model)");
-  } else if constexpr (std::is_same_v<R, Variable<double>>) {
-    if (result.defined()) outputs.push_back(result);
-  } else if constexpr (requires { result.rows, result.layout; }) {
-    collect_outputs(result.rows, outputs);
-  } else if constexpr (is_sequence<R>) {
-    for (const auto& r : result) collect_outputs(r, outputs);
-  } else if constexpr (requires { result.outputs, result.final_state, result.all_states; }) {
-    collect_outputs(result.outputs, outputs), collect_outputs(result.final_state, outputs);
-    collect_outputs(result.all_states, outputs);
-  } else if constexpr (requires { result.outputs, result.final_states; }) {
-    collect_outputs(result.outputs, outputs), collect_outputs(result.final_states, outputs);
-  } else if constexpr (NamesMembers<R>) {
-    visit_state(result, [&](const char*, const auto& v) { collect_outputs(v, outputs); });
-  } else {
-    static_assert(not_a_member<R>, "the function given to gradcheck returns Variables: one, a vector or array of them, "
-                                   "a state, or what a layer's run() returns");
-  }
+UNROLL_PER_ISA void collect_outputs(R result, std::vector<Variable<double>>& outputs) {
+  visit_result(
+      result,
+      [&]<class T>(const Variable<T>& v) {
+        static_assert(std::is_same_v<T, double>,
+                      "gradcheck needs double, float resolves no differences: build the model with double and take the "
+                      "values over with copy_parameters(float_model, double_model)");
+        outputs.push_back(v);
+      },
+      [](const SequenceLayout*) {});
 }
 
 struct GradcheckArguments {
@@ -87,8 +74,7 @@ struct GradcheckArguments {
     } else if constexpr (std::is_same_v<A, CheckInput>) {
       inputs.push_back(a);
     } else if constexpr (is_parameter<A> || NamesMembers<A>) {
-      static_assert(is_parameter<A> ? std::is_same_v<typename ScalarOfParameter<A>::type, double>
-                                    : std::is_same_v<scalar_of<A>, double>,
+      static_assert(std::is_same_v<scalar_of<A>, double>,
                     "gradcheck needs double, float resolves no differences: build the model with double and take the "
                     "values over with copy_parameters(float_model, double_model)");
       // Two modules with the same names are told apart by their place in the call.
@@ -113,16 +99,6 @@ struct GradcheckArguments {
                     "inputs, and GradcheckOptions");
     }
   }
-
- private:
-  template <class A>
-  struct ScalarOfParameter {
-    using type = void;
-  };
-  template <class T>
-  struct ScalarOfParameter<Parameter<T>> {
-    using type = T;
-  };
 };
 
 template <class F, std::size_t... I>

@@ -33,7 +33,7 @@
 #include "../../ops/rows.hpp"
 #include "../../ops/softmax.hpp"
 #include "../bptt/carry.hpp"
-#include "../cell.hpp"
+#include "../layer.hpp"
 #include "decode_search.hpp"
 
 namespace unroll {
@@ -53,19 +53,14 @@ UNROLL_PER_ISA auto cell_step(const Embed& embed, const C& cell, const Output& o
   };
 }
 
-/// The same of a layer over time that gives and takes states: an Rnn, a Stack (whose state is a std::vector, one state
-/// a layer).
+/// The same of a layer over time: an Rnn, a Stack (whose state is a std::vector, one state a layer), one of your own.
 template <class Embed, class Layer, class Output>
 UNROLL_PER_ISA auto layer_step(const Embed& embed, const Layer& layer, const Output& output) {
-  return [&embed, &layer, &output](const auto& state, std::span<const Index> previous) {
+  static_assert(detail::check_is_layer<Layer>());
+  return [&embed, &layer, &output](const detail::StatesOf<Layer>& states, std::span<const Index> previous) {
     const auto x = embed(previous);
-    const auto result = layer.run(reshape(x, x.shape().insert(0, 1)), state);
-    const auto logits = output(at(result.outputs, 0));
-    if constexpr (requires { result.final_state; }) {
-      return std::pair(logits, result.final_state);
-    } else {
-      return std::pair(logits, result.final_states);
-    }
+    const auto result = layer.run(reshape(x, x.shape().insert(0, 1)), states);
+    return std::pair(output(at(result.outputs, 0)), final_states(result));
   };
 }
 
@@ -211,7 +206,7 @@ class UNROLL_PER_ISA DecodeStream {
 
   Tape<T>* tape_;
   Step step_;
-  Carry<State> carry_;
+  Carry<State, T> carry_;
   std::vector<Index> sources_, next_sources_, offsets_;
   std::vector<T> values_, attention_;
 };

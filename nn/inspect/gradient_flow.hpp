@@ -34,7 +34,6 @@
 #include <vector>
 
 #include "../../ops/elementwise.hpp"
-#include "../initial_states.hpp"
 #include "../rnn.hpp"
 
 namespace unroll {
@@ -104,39 +103,11 @@ std::vector<FlowTable> state_jacobians(const FlowModel<T>& model, Index from, In
 /// visit(name, variable) for each Variable of a state, or of a list of states, numbered.
 template <class S, class F>
 UNROLL_PER_ISA void visit_named_states(S& states, const std::string& prefix, F&& visit) {
-  if constexpr (is_sequence<std::remove_const_t<S>>) {
+  if constexpr (is_list<std::remove_const_t<S>>) {
     for (std::size_t i = 0; i < states.size(); ++i)
       visit_named_states(states[i], prefix + std::to_string(i) + ".", visit);
   } else {
     visit_state(states, [&](const char* name, auto& v) { visit(prefix + name, v); });
-  }
-}
-
-/// What a layer puts out in these states, given the input x (B, I) of the step that led to them.
-template <class Layer, class T, class States>
-UNROLL_PER_ISA Variable<T> output_in(const Layer& layer, const Variable<T>& x, const States& states) {
-  if constexpr (HasStep<Layer>) {
-    return output_of(layer, states);
-  } else if constexpr (requires { layer.layers, layer.link, layer.gates; }) {
-    Variable<T> y = x;
-    std::size_t gate = 0;
-    for (std::size_t i = 0; i < states.size(); ++i) {
-      const Variable<T> below = y;
-      y = output_in(layer.layers[i], below, states[i]);
-      if (y.dim(-1) != below.dim(-1)) continue;
-      if (layer.link == std::remove_cvref_t<decltype(layer.link)>::residual) y = y + below;
-      if (layer.link == std::remove_cvref_t<decltype(layer.link)>::highway)
-        y = below + sigmoid(layer.gates[gate++](below)) * (y - below);
-    }
-    return y;
-  } else if constexpr (requires { layer.cell; }) {
-    return output_of(layer.cell, states);
-  } else if constexpr (requires { layer.layer; }) {
-    return output_in(layer.layer, x, states);
-  } else {
-    throw ValueError(
-        "[state_gradients] what this layer puts out in a state is not known; expected a cell, an Rnn, a "
-        "Stack or a wrapper of these");
   }
 }
 
@@ -156,28 +127,29 @@ UNROLL_PER_ISA FlowModel<T> flow_model(const Model& model, Input& make_input) {
     });
     return list;
   };
-  flow.step = [&model, shell](const Variable<T>& x, std::vector<Variable<T>>& list) {
+  const auto states_of = [shell](const std::vector<Variable<T>>& list) {
     States states = *shell;
     std::size_t n = 0;
-    visit_named_states(states, "", [&](const std::string&, Variable<T>& v) { v = list[n++]; });
+    visit_state(states, [&](const char*, Variable<T>& v) { v = list[n++]; });
+    return states;
+  };
+  flow.step = [&model, states_of](const Variable<T>& x, std::vector<Variable<T>>& list) {
+    States states = states_of(list);
     Variable<T> y;
-    if constexpr (HasStep<Model>) {
+    if constexpr (Cell<Model>) {
       states = model.step(project(model, x), states);
       y = output_of(model, states);
     } else {
       const auto r = model.run(reshape(x, x.shape().insert(0, 1)), states);
-      states = final_states_of(r);
+      states = final_states(r);
       y = at(r.outputs, 0);
     }
-    n = 0;
-    visit_named_states(states, "", [&](const std::string&, const Variable<T>& v) { list[n++] = v; });
+    list.clear();
+    visit_state(states, [&](const char*, const Variable<T>& v) { list.push_back(v); });
     return y;
   };
-  flow.output = [&model, shell](const Variable<T>& x, const std::vector<Variable<T>>& list) {
-    States states = *shell;
-    std::size_t n = 0;
-    visit_named_states(states, "", [&](const std::string&, Variable<T>& v) { v = list[n++]; });
-    return output_in(model, x, states);
+  flow.output = [&model, states_of](const Variable<T>& x, const std::vector<Variable<T>>& list) {
+    return output_in(model, x, states_of(list));
   };
   const auto collect = [&]<class X>(const std::string& name, const X& x) {
     if constexpr (is_parameter<X>) {

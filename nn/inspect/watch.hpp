@@ -86,7 +86,7 @@ template <class X>
 UNROLL_PER_ISA void name_parts(const std::string& name, const X& x, WatchNames& names) {
   if constexpr (is_parameter<X>) {
     if (x.defined()) name_parameter(names, name, x.storage().value, x.size());
-  } else if constexpr (is_sequence<X>) {
+  } else if constexpr (is_list<X>) {
     for (std::size_t i = 0; i < x.size(); ++i) name_parts(name + "." + std::to_string(i), x[i], names);
   } else if constexpr (is_optional<X>) {
     if (x) name_parts(name, *x, names);

@@ -49,15 +49,11 @@ class StateLeaves {
       auto words = std::make_shared<Rng::State>(x.state());
       leaves.push_back({name, DType::u64, {4}, bytes_of(words->data())});
       finish.push_back([words, &x] { x.set_state(*words); });
-    } else if constexpr (requires { x.rng(), x.bytes_reserved(); }) {  // Tape
-      walk(name, x.rng());
-    } else if constexpr (requires { x.count(), x.tape(0); }) {  // Shards
-      for (int k = 0; k < x.count(); ++k) walk(name + "." + std::to_string(k), x.tape(k).rng());
     } else if constexpr (unroll::HasState<X>) {
       walks.push_back({name, [&x](StateVisitor& visitor) { x.each_state(visitor); }});
     } else if constexpr (std::is_same_v<X, std::string>) {
       list(name, x);
-    } else if constexpr (is_sequence<X>) {
+    } else if constexpr (is_list<X>) {
       if constexpr (is_list_of_numbers<X>) {
         list(name, x);
       } else {
@@ -80,6 +76,14 @@ class StateLeaves {
     }
   }
 
+  template <class T>
+  UNROLL_PER_ISA void walk(const std::string& name, Tape<T>& tape) {
+    walk(name, tape.rng());
+  }
+  template <class T>
+  UNROLL_PER_ISA void walk(const std::string& name, Shards<T>& shards) {
+    for (int k = 0; k < shards.count(); ++k) walk(name + "." + std::to_string(k), shards.tape(k).rng());
+  }
   template <class T>
   UNROLL_PER_ISA void parameter(const std::string& name, ParameterStorage<T>& p) {
     if (!is_new(&p)) return;  // tied

@@ -1,6 +1,7 @@
 // Nearly a module: the compiler says in one line what is wrong.
 //
 // MEMBER: a member named in each() is no module (it has no each(visit)), no Parameter and no hyper-parameter
+// SCALAR: the scalar of this type is not known: it holds no tensor, or is a struct that lacks `using scalar = ...;`
 // NO_EACH: parameters() takes a module: a struct with `void each(auto&& visit)
 // MIXED: a module holds Parameters of another scalar than it says: add `using scalar = ...;` to it
 // CLONE: clone() needs a module whose members can all be copied
@@ -18,6 +19,9 @@ struct Opaque {
 };
 
 struct Model {
+#ifndef SCALAR
+  using scalar = float;
+#endif
 #ifdef MIXED
   Linear<double> layer;
 #else

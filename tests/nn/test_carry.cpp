@@ -181,7 +181,7 @@ std::vector<double> row_of(const Variable<double>& y, Index b) { return narrow(y
 template <class State>
 std::vector<double> all_values(const State& state) {
   std::vector<double> all;
-  if constexpr (detail::is_sequence<State>) {
+  if constexpr (detail::is_list<State>) {
     for (const auto& s : state)
       for (const double x : all_values(s)) all.push_back(x);
   } else {
@@ -204,10 +204,10 @@ void check_restart(const Layer& layer) {
     const Recording<double> scope(tape);
     if (chunk == 2) carry.restart({1});
     const auto r = layer.run(steps_of(x, 2 * chunk, 2), carry.state(initial_states(layer, kBatch)));
-    carry.assign(detail::final_states_of(r));
+    carry.assign(unroll::final_states(r));
     for (const Index b : {0, 1})
       for (const double y : row_of(r.outputs, b)) rows[b].push_back(y);
-    final_states = all_values(detail::final_states_of(r));
+    final_states = all_values(unroll::final_states(r));
   }
   const Recording<double> scope(tape);
   const auto whole = steps_of(x, 0, kSteps);

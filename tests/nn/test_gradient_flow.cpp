@@ -88,7 +88,7 @@ std::pair<Variable<double>, State> step_of(const Model& model, const Variable<do
     return {output_of(model, next), next};
   } else {
     const auto r = model.run(reshape(x, x.shape().insert(0, 1)), s);
-    return {at(r.outputs, 0), detail::final_states_of(r)};
+    return {at(r.outputs, 0), final_states(r)};
   }
 }
 

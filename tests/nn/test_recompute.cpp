@@ -214,14 +214,15 @@ TEST_CASE("segments of a stack with dropout, and weights that dropped out for th
 // A layer that computes itself again, so that a wrapper's changes to its weights are outside of the function.
 struct Forgetful {
   using scalar = double;
-  using state = Var;
+  using states = Var;
   Rnn<RNNCell<double>> rnn;
   bool again = true;
   Forgetful(Index in, Index width, Rng& rng) : rnn(in, width, rng) {}
-  auto run(const Var& x) const {
-    const auto f = [&](const Var& v) { return rnn.run(v); };
-    return again ? recompute(f, x) : f(x);
+  RnnResult<Var, Var> run(const Var& x, const Var& from) const {
+    const auto f = [&](const Var& v, const Var& h) { return rnn.run(v, h); };
+    return again ? recompute(f, x, from) : f(x, from);
   }
+  Var initial_states(Index batch) const { return rnn.initial_states(batch); }
   Index output_size() const { return rnn.output_size(); }
   void each(auto&& visit) { rnn.each(visit); }
 };

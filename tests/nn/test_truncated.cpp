@@ -123,7 +123,7 @@ void check_against_definition(const Layer& initial, Index steps, const Truncated
       Variable<double> loss;
       for (Index t = begin; t < end; ++t) {
         const auto r = oracle.run(data(t, 1), states);
-        states = detail::final_states_of(r);
+        states = final_states(r);
         if (t + 1 == next) before[static_cast<std::size_t>(next)].assign(states);
         if (!record || t < done) continue;
         const auto l = data.loss(r.outputs, t);

@@ -20,6 +20,7 @@ using namespace unroll;
 namespace {
 
 struct Model {
+  using scalar = float;
   explicit Model(Rng& rng, Index width = 3) : a(2, width, rng), b(width, 1, rng) {}
   void each(auto&& visit) { visit("a", a), visit("b", b), visit("dropout", dropout), visit("kind", kind); }
   Linear<> a, b;

@@ -245,6 +245,7 @@ namespace {
 
 /// Predicts the next number of a series: p(x_t | before) = N(f(before), 1/4).
 struct Predictor {
+  using scalar = float;
   Rnn<RNNCell<>> rnn;
   Linear<> out;
   explicit Predictor(Rng& rng) : rnn(1, 4, rng), out(4, 1, rng) {}

@@ -78,6 +78,7 @@ double accuracy(const std::vector<Index>& guesses, const std::vector<Index>& tru
 // ---- with gradients ------------------------------------------------------------------------------------------------
 
 struct Model {
+  using scalar = float;
   Bidirectional<Rnn<LSTMCell<>>> encoder;
   Linear<> out;
   explicit Model(Rng& rng) : encoder(features, 64, rng), out(128, speakers, rng) {}

@@ -43,6 +43,7 @@ struct Strings {
 };
 
 struct Model {
+  using scalar = float;
   explicit Model(Rng& rng) : rnn(LSTMCell<float>(letters, 4, rng, {.biases = Biases::one})), out(4, letters, rng) {
     for (Parameter<float>* p : {&rnn.cell.weight_ih, &rnn.cell.weight_hh})
       for (float& w : p->mutable_values()) w *= 2;

@@ -55,6 +55,7 @@ class Stopwatch {
 /// An LSTM of 5 units that reads one-hot letters and says what may come next.
 class ReberModel {
  public:
+  using scalar = float;
   explicit ReberModel(Rng& rng) : rnn(LSTMCell<float>(letters, 5, rng, {.biases = Biases::one})), out(5, letters, rng) {
     for (Parameter<float>* p : {&rnn.cell.weight_ih, &rnn.cell.weight_hh})
       for (float& w : p->mutable_values()) w *= 2;

@@ -31,6 +31,7 @@
 namespace unroll::test {
 
 struct SmallModel {
+  using scalar = float;
   explicit SmallModel(Rng& rng) : embed(5, 4, rng), rnn(4, 6, rng), out(6, 5, rng) {}
   void each(auto&& visit) { visit("embed", embed), visit("rnn", rnn), visit("out", out), visit("dropout", dropout); }
   Embedding<> embed;

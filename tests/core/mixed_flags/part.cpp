@@ -16,6 +16,7 @@ using namespace unroll;
 namespace {
 
 struct Model {
+  using scalar = float;
   Stack<Bidirectional<Rnn<LSTMCell<>>>> words;
   Rnn<OwnCell<float>> own;
   Linear<> readout;

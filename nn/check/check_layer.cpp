@@ -1,4 +1,4 @@
-#include "check_cell.hpp"
+#include "check_layer.hpp"
 
 #include <cmath>
 #include <cstdio>
@@ -19,38 +19,38 @@ std::string element_text(double x) {
 
 }  // namespace
 
-bool CellReport::ok() const {
+bool LayerReport::ok() const {
   return !checks.empty() &&
-         std::ranges::none_of(checks, [](const CellCheck& c) { return c.result == CellCheck::Result::fails; });
+         std::ranges::none_of(checks, [](const LayerCheck& c) { return c.result == LayerCheck::Result::fails; });
 }
 
-const CellCheck* CellReport::find(const std::string& what) const {
-  const auto at = std::ranges::find_if(checks, [&](const CellCheck& c) { return c.what == what; });
+const LayerCheck* LayerReport::find(const std::string& what) const {
+  const auto at = std::ranges::find_if(checks, [&](const LayerCheck& c) { return c.what == what; });
   return at == checks.end() ? nullptr : &*at;
 }
 
-std::string CellReport::str() const {
+std::string LayerReport::str() const {
   const auto failed =
-      std::ranges::count_if(checks, [](const CellCheck& c) { return c.result == CellCheck::Result::fails; });
-  std::string out = failed == 0 ? "the cell keeps every promise\n"
-                                : "the cell breaks " + std::to_string(failed) + " of " + std::to_string(checks.size()) +
+      std::ranges::count_if(checks, [](const LayerCheck& c) { return c.result == LayerCheck::Result::fails; });
+  std::string out = failed == 0 ? "the " + of + " keeps every promise\n"
+                                : "the " + of + " breaks " + std::to_string(failed) + " of " + std::to_string(checks.size()) +
                                       " promises\n";
-  for (const CellCheck& c : checks) {
-    const bool holds = c.result == CellCheck::Result::holds;
-    out += holds ? "  holds    " : c.result == CellCheck::Result::fails ? "  FAILS    " : "  skipped  ";
+  for (const LayerCheck& c : checks) {
+    const bool holds = c.result == LayerCheck::Result::holds;
+    out += holds ? "  holds    " : c.result == LayerCheck::Result::fails ? "  FAILS    " : "  skipped  ";
     out += c.what + (holds ? "" : ": " + c.why) + "\n";
   }
   return out;
 }
 
-std::ostream& operator<<(std::ostream& out, const CellReport& report) { return out << report.str(); }
+std::ostream& operator<<(std::ostream& out, const LayerReport& report) { return out << report.str(); }
 
 namespace detail {
 
 void expect_equal(const std::string& what, const Numbers& a, const Numbers& b, double tolerance,
                   const std::string& hint) {
   if (a.size() != b.size())
-    throw CellFault{what + " (" + std::to_string(a.size()) + " numbers and " + std::to_string(b.size()) + ")" + hint};
+    throw Fault{what + " (" + std::to_string(a.size()) + " numbers and " + std::to_string(b.size()) + ")" + hint};
   double scale = 1, worst = 0;
   std::size_t at = 0;
   for (std::size_t i = 0; i < b.size(); ++i) {
@@ -60,18 +60,18 @@ void expect_equal(const std::string& what, const Numbers& a, const Numbers& b, d
     if (std::isnan(d)) break;
   }
   if (worst <= tolerance * scale) return;
-  throw CellFault{what + " (" + element_text(a[at]) + " and " + element_text(b[at]) + ", number " + std::to_string(at) +
+  throw Fault{what + " (" + element_text(a[at]) + " and " + element_text(b[at]) + ", number " + std::to_string(at) +
                   ")" + hint};
 }
 
 void expect_passes(const GradcheckReport& report) {
   if (report) return;
   if (report.value_verdict == Verdict::nondeterministic)
-    throw CellFault{"the value changes from call to call, " + report.value_note +
-                    ": does the cell keep something between calls (a counter, a generator of its own)?"};
-  if (report.value_verdict == Verdict::non_finite) throw CellFault{"not finite: " + report.value_note};
+    throw Fault{"the value changes from call to call, " + report.value_note +
+                    ": does it keep something between calls (a counter, a generator of its own)?"};
+  if (report.value_verdict == Verdict::non_finite) throw Fault{"not finite: " + report.value_note};
   const TensorReport* worst = report.worst();
-  if (!worst) throw CellFault{report.str()};
+  if (!worst) throw Fault{report.str()};
   // Where nothing arrives at all the cause is plainer than where something is missing.
   std::ptrdiff_t wrong = 0;
   for (const TensorReport& t : report.tensors) {
@@ -88,7 +88,7 @@ void expect_passes(const GradcheckReport& report) {
     why += ": nothing flows back there, as through stop_gradient or a value copied out of the tape";
   if (wrong > 1) why += "; " + std::to_string(wrong) + " tensors are wrong";
   if (!worst->note.empty()) why += "; " + worst->note;
-  throw CellFault{why};
+  throw Fault{why};
 }
 
 Numbers row_of(const Numbers& v, Index batch, Index row) {
@@ -143,7 +143,7 @@ Examined run_layer(const LayerFunction& layer, const ParameterList<double>& para
 }  // namespace
 
 void check_ragged(const LayerFunction& layer, const ParameterList<double>& parameters, const CheckInput& x,
-                  const std::vector<Index>& lengths, const CheckCellOptions& options) {
+                  const std::vector<Index>& lengths, const CheckLayerOptions& options) {
   const auto batch = static_cast<Index>(lengths.size());
   Tape<double> tape(options.seed);
   const auto recorded = [&](Index from, Index count) {
