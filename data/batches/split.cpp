@@ -9,14 +9,13 @@
 namespace unroll {
 
 Split split_items(Index count, Rng& rng, const SplitOptions& o) {
-  if (count < 0) throw ValueError("[split_items] " + std::to_string(count) + " items");
+  if (count < 0) throw ValueError("[split_items] ", count, " items");
   if (!(o.dev >= 0 && o.test >= 0 && o.dev + o.test <= 1))
-    throw ValueError("[split_items] dev " + std::to_string(o.dev) + ", test " + std::to_string(o.test) +
+    throw ValueError("[split_items] dev ", o.dev, ", test ", o.test,
                      "; expected shares from 0 that add up to at most 1");
   const auto n = static_cast<std::size_t>(count);
   if (!o.groups.empty() && o.groups.size() != n)
-    throw ValueError("[split_items] " + std::to_string(o.groups.size()) + " groups for " + std::to_string(count) +
-                     " items");
+    throw ValueError("[split_items] ", o.groups.size(), " groups for ", count, " items");
   std::unordered_map<Index, std::size_t> number;  // of a group among `members`
   std::vector<std::vector<Index>> members;
   for (std::size_t i = 0; i < n; ++i) {

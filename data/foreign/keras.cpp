@@ -30,10 +30,10 @@ RecurrentTensors<T> from_keras(RecurrentKind kind, const KerasRecurrent<T>& weig
   const Index rows = ours.weight_hh.shape[0];
   if (kind == RecurrentKind::gru) {
     if (weights.bias.shape == std::vector<Index>{rows})
-      throw ShapeError("[from_keras] bias " + detail::shape_text(weights.bias.shape) +
+      throw ShapeError("[from_keras] bias ", detail::shape_text(weights.bias.shape),
                        " is that of a GRU with reset_after=False, whose equations are others than GRUCell's; expected "
-                       "(2," +
-                       std::to_string(rows) + ")");
+                       "(2,",
+                       rows, ")");
     const Index expected[] = {2, rows};
     detail::check_plain<T>("from_keras: bias", weights.bias, expected);
     const auto half = weights.bias.values.begin() + rows;

@@ -38,8 +38,7 @@ ConfusionMatrix::ConfusionMatrix(std::vector<std::string> names)
 void ConfusionMatrix::add(Index truth, Index guess) {
   const Index n = std::ssize(classes);
   if (truth < 0 || truth >= n || guess < 0 || guess >= n)
-    throw ValueError("[ConfusionMatrix] class " + std::to_string(truth) + " taken for " + std::to_string(guess) +
-                     ", expected 0 .. " + std::to_string(n - 1));
+    throw ValueError("[ConfusionMatrix] class ", truth, " taken for ", guess, ", expected 0 .. ", n - 1);
   ++counts[static_cast<std::size_t>(truth * n + guess)];
 }
 

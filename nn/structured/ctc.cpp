@@ -163,8 +163,7 @@ LabelChain* copy_targets(Tape<T>& tape, const CtcRows<T>& rows, std::span<const 
                          Index blank) {
   const SequenceLayout& layout = *rows.layout;
   if (static_cast<Index>(targets.size()) != layout.batch)
-    throw ShapeError("[ctc_loss] " + std::to_string(targets.size()) + " targets for a batch of " +
-                     std::to_string(layout.batch));
+    throw ShapeError("[ctc_loss] ", targets.size(), " targets for a batch of ", layout.batch);
   LabelChain* chains = tape.template allocate<LabelChain>(layout.batch);
   for (Index k = 0; k < layout.batch; ++k) {
     const auto b = static_cast<std::size_t>(layout.order[k]);
@@ -173,9 +172,8 @@ LabelChain* copy_targets(Tape<T>& tape, const CtcRows<T>& rows, std::span<const 
     for (std::size_t i = 0; i < targets[b].size(); ++i) {
       target[i] = targets[b][i];
       if (target[i] < 0 || target[i] >= rows.classes || target[i] == blank)
-        throw ValueError("[ctc_loss] target " + std::to_string(b) + ": label " + std::to_string(target[i]) +
-                         " at position " + std::to_string(i) + "; expected 0 .. " + std::to_string(rows.classes - 1) +
-                         " without the blank " + std::to_string(blank));
+        throw ValueError("[ctc_loss] target ", b, ": label ", target[i], " at position ", i, "; expected 0 .. ",
+                         rows.classes - 1, " without the blank ", blank);
     }
     chains[k] = {target, labels, layout.length[k], nullptr, 0, 0, 0};
   }
@@ -187,7 +185,7 @@ double inverse_denominator(const CtcOptions& options, Index batch) {
   if (options.denominator && !mean)
     throw ValueError("[ctc_loss] a denominator is given and the reduction is not mean; expected Reduction::mean");
   if (options.denominator && !(*options.denominator > 0) && !(*options.denominator == 0 && batch == 0))
-    throw ValueError("[ctc_loss] denominator " + std::to_string(*options.denominator) + "; expected a positive number");
+    throw ValueError("[ctc_loss] denominator ", *options.denominator, "; expected a positive number");
   const double d = options.denominator.value_or(static_cast<double>(batch));
   return !mean ? 1 : d == 0 ? 0 : 1 / d;
 }

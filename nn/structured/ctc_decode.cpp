@@ -24,8 +24,7 @@ void log_softmax_row(const char* op, const CtcRows<T>& rows, Index k, Index t, s
   const T* x = rows.at(k, t);
   const double log_sum = rows.log_sum(x);
   if (std::isnan(log_sum))
-    throw ValueError(std::string("[") + op + "] sequence " + std::to_string(rows.layout->order[k]) + ", step " +
-                     std::to_string(t) + ": NaN or infinity among the logits");
+    throw ValueError("[", op, "] sequence ", rows.layout->order[k], ", step ", t, ": NaN or infinity among the logits");
   for (Index c = 0; c < rows.classes; ++c) log_probs[static_cast<std::size_t>(c)] = rows.log_prob(x, c, log_sum);
 }
 
@@ -174,8 +173,8 @@ template <class T>
 std::vector<std::vector<CtcHypothesis>> ctc_decode_beam(const Sequence<T>& logits, const CtcBeamOptions& options) {
   const auto rows = detail::ctc_rows("ctc_decode_beam", logits, options.blank);
   if (options.n_best < 1 || options.n_best > options.width)
-    throw ValueError("[ctc_decode_beam] n_best " + std::to_string(options.n_best) + ", width " +
-                     std::to_string(options.width) + "; expected 1 <= n_best <= width");
+    throw ValueError("[ctc_decode_beam] n_best ", options.n_best, ", width ", options.width,
+                     "; expected 1 <= n_best <= width");
   const SequenceLayout& layout = *rows.layout;
   std::vector<std::vector<CtcHypothesis>> out(static_cast<std::size_t>(layout.batch));
   std::vector<double> p(static_cast<std::size_t>(rows.classes));

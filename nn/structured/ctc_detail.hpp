@@ -46,11 +46,9 @@ struct CtcRows {
 template <class T>
 CtcRows<T> ctc_rows(const char* op, const Sequence<T>& logits, Index blank) {
   const Node<T>* x = logits.rows.use(op);
-  if (x->shape.rank() != 2) throw ShapeError(std::string("[") + op + "] logits " + x->shape.str() + "; expected (N,C)");
+  if (x->shape.rank() != 2) throw ShapeError("[", op, "] logits ", x->shape.str(), "; expected (N,C)");
   const Index classes = x->shape[1];
-  if (blank < 0 || blank >= classes)
-    throw ValueError(std::string("[") + op + "] blank " + std::to_string(blank) + "; expected 0 .. " +
-                     std::to_string(classes - 1));
+  if (blank < 0 || blank >= classes) throw ValueError("[", op, "] blank ", blank, "; expected 0 .. ", classes - 1);
   return {logits.layout, x->value, x->row_stride, classes};
 }
 

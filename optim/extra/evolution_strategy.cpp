@@ -13,7 +13,7 @@ EvolutionStrategy::EvolutionStrategy(std::span<const double> start, const Evolut
       mean_(Shape{size()}),
       gradient_(start.size()) {
   if (options.mirrored && options.population % 2 != 0)
-    refuse("mirrored sampling with a population of " + std::to_string(options.population) + ", expected an even one");
+    refuse("mirrored sampling with a population of ", options.population, ", expected an even one");
   check_positive("sigma", options.sigma);
   std::ranges::copy(start, mean_.mutable_values().begin());
   const ParameterList<double> list = {{"mean", mean_.share()}};

@@ -19,8 +19,7 @@ Search::Search(const char* op, std::span<const double> start, Index population, 
   if (start.empty()) refuse("got no numbers to search over, expected at least one: parameters_to_vector(list)");
   if (!std::ranges::all_of(start, [](double x) { return std::isfinite(x); }))
     refuse("the start has a number that is not finite");
-  if (population < least)
-    refuse("population " + std::to_string(population) + ", expected " + std::to_string(least) + " or more");
+  if (population < least) refuse("population ", population, ", expected ", least, " or more");
 }
 
 std::span<const double> Search::ask() {
@@ -35,8 +34,7 @@ std::span<const double> Search::ask() {
 void Search::tell(std::span<const double> losses) {
   if (!asked_) refuse("was told losses without having asked for them: ask() first");
   if (static_cast<Index>(losses.size()) != population_)
-    throw ShapeError("[" + std::string(op_) + "] was told " + std::to_string(losses.size()) + " losses of " +
-                     std::to_string(population_) + " candidates");
+    throw ShapeError("[", op_, "] was told ", losses.size(), " losses of ", population_, " candidates");
   losses_.assign(losses.begin(), losses.end());
   for (std::size_t k = 0; k < losses_.size(); ++k) {
     if (std::isnan(losses_[k])) losses_[k] = std::numeric_limits<double>::infinity();
@@ -53,11 +51,8 @@ void Search::tell(std::span<const double> losses) {
 
 void Search::check_positive(const char* what, double value, bool or_zero) const {
   if (std::isfinite(value) && (value > 0 || (or_zero && value == 0))) return;
-  refuse(std::string(what) + " " + std::to_string(value) + ", expected a finite number " +
-         (or_zero ? "of 0 or more" : "above 0"));
+  refuse(what, " ", value, ", expected a finite number ", or_zero ? "of 0 or more" : "above 0");
 }
-
-void Search::refuse(const std::string& message) const { throw ValueError("[" + std::string(op_) + "] " + message); }
 
 std::vector<Index> rank_order(std::span<const double> losses) {
   std::vector<Index> order(losses.size());

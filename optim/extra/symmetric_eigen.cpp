@@ -128,8 +128,7 @@ void diagonalise(std::vector<double>& d, std::vector<double>& e, std::vector<dou
 
 SymmetricEigen symmetric_eigen(std::span<const double> matrix, Index n) {
   if (n < 0 || static_cast<Index>(matrix.size()) != n * n)
-    throw ShapeError("[symmetric_eigen] " + std::to_string(matrix.size()) + " elements for a matrix of " +
-                     std::to_string(n) + " rows and columns");
+    throw ShapeError("[symmetric_eigen] ", matrix.size(), " elements for a matrix of ", n, " rows and columns");
   double largest = 0;
   for (const double x : matrix) {
     if (!std::isfinite(x)) throw ValueError("[symmetric_eigen] the matrix has an element that is not finite");

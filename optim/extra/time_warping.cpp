@@ -16,8 +16,7 @@ constexpr double out_of_reach = std::numeric_limits<double>::infinity();
 
 Index steps_of(std::size_t numbers, Index features) {
   if (features < 1 || static_cast<Index>(numbers) % features != 0)
-    throw ShapeError("[warping_distance] a series of " + std::to_string(numbers) + " numbers, steps have " +
-                     std::to_string(features));
+    throw ShapeError("[warping_distance] a series of ", numbers, " numbers, steps have ", features);
   return static_cast<Index>(numbers) / features;
 }
 
@@ -64,8 +63,8 @@ double warping_distance(std::span<const float> x, std::span<const float> y, Inde
 WarpingEnvelope::WarpingEnvelope(std::span<const float> y, Index features, Index steps, Index band) {
   const Index m = steps_of(y.size(), features);
   if (steps > 0 && (m == 0 || band < 0 || steps - m > band))
-    throw ValueError("[WarpingEnvelope] " + std::to_string(steps) + " steps, a band of " + std::to_string(band) +
-                     " and a series of " + std::to_string(m) + ": some step has none to be matched with");
+    throw ValueError("[WarpingEnvelope] ", steps, " steps, a band of ", band, " and a series of ", m,
+                     ": some step has none to be matched with");
   for (Index i = 0; i < steps; ++i)
     for (Index f = 0; f < features; ++f) {
       float low = std::numeric_limits<float>::infinity(), high = -low;
@@ -80,8 +79,7 @@ WarpingEnvelope::WarpingEnvelope(std::span<const float> y, Index features, Index
 
 double keogh_bound(std::span<const float> x, const WarpingEnvelope& envelope) {
   if (x.size() != envelope.lower.size())
-    throw ShapeError("[keogh_bound] a series of " + std::to_string(x.size()) + " numbers, an envelope of " +
-                     std::to_string(envelope.lower.size()));
+    throw ShapeError("[keogh_bound] a series of ", x.size(), " numbers, an envelope of ", envelope.lower.size());
   double sum = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double d = static_cast<double>(std::max({x[i] - envelope.upper[i], envelope.lower[i] - x[i], 0.f}));
@@ -94,8 +92,7 @@ NearestSeries::NearestSeries(std::vector<std::vector<float>> series, Index featu
                              const WarpingOptions& options)
     : series_(std::move(series)), features_(features), labels_(std::move(labels)), options_(options) {
   if (series_.size() != labels_.size())
-    throw ShapeError("[NearestSeries] " + std::to_string(series_.size()) + " series, " +
-                     std::to_string(labels_.size()) + " labels");
+    throw ShapeError("[NearestSeries] ", series_.size(), " series, ", labels_.size(), " labels");
   if (series_.empty()) throw ValueError("[NearestSeries] got no series, expected at least one");
   for (const auto& s : series_) {
     steps_of(s.size(), features);
