@@ -14,12 +14,12 @@ namespace {
 
 template <class T>
 double dot(const std::vector<T>& x, const std::vector<T>& y) {
-  return detail::kernels<T>().dot(x.data(), y.data(), static_cast<Index>(x.size()));
+  return detail::kernels<T>().dot(x.data(), y.data(), x.size());
 }
 
 template <class T>
 void add(std::vector<T>& y, double a, const std::vector<T>& x) {
-  detail::kernels<T>().axpy(y.data(), static_cast<T>(a), x.data(), static_cast<Index>(x.size()));
+  detail::kernels<T>().axpy(y.data(), static_cast<T>(a), x.data(), x.size());
 }
 
 /// The largest |x_i|; NaN if one is NaN.

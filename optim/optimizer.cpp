@@ -99,7 +99,7 @@ void Optimizer<T>::each_state(StateVisitor& visitor) {
 template <class T>
 T* Optimizer<T>::state(std::size_t k, std::size_t i) {
   std::vector<T>& s = state_[k].values[i];
-  if (s.empty()) s.resize(static_cast<std::size_t>(parameters_[i].storage->shape.size()), initial_state(k));
+  if (s.empty()) s.resize(parameters_[i].storage->shape.size(), initial_state(k));
   return s.data();
 }
 

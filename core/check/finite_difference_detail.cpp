@@ -250,7 +250,7 @@ double rounding_noise(const LineFunction& f, double t, double dt) {
   std::array<double, points> v{};
   for (int i = 0; i < points; ++i) {
     double at = t + (i + 1) * dt;
-    v[static_cast<std::size_t>(i)] = f(at);
+    v[i] = f(at);
   }
   for (int k = 0; k < order; ++k)
     for (std::size_t i = 0; i + 1 < points; ++i) v[i] = v[i + 1] - v[i];

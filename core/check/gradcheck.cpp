@@ -123,9 +123,9 @@ class Checker {
     for (TensorReport& r : report_.tensors) {
       Index rest = r.worst_index;
       if (rest < 0) continue;
-      r.worst_position.assign(static_cast<std::size_t>(r.shape.rank()), 0);
+      r.worst_position.assign(r.shape.rank(), 0);
       for (int axis = r.shape.rank(); axis-- > 0;) {
-        r.worst_position[static_cast<std::size_t>(axis)] = rest % r.shape[axis];
+        r.worst_position[axis] = rest % r.shape[axis];
         rest /= r.shape[axis];
       }
     }

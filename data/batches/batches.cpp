@@ -15,9 +15,7 @@ Batches cut(const std::vector<Index>& order, Index size, bool drop_last) {
   const auto step = static_cast<std::size_t>(size);
   for (std::size_t from = 0; from < order.size(); from += step) {
     const std::size_t to = std::min(from + step, order.size());
-    if (to - from == step || !drop_last)
-      batches.emplace_back(order.begin() + static_cast<std::ptrdiff_t>(from),
-                           order.begin() + static_cast<std::ptrdiff_t>(to));
+    if (to - from == step || !drop_last) batches.emplace_back(order.begin() + from, order.begin() + to);
   }
   return batches;
 }
@@ -37,9 +35,9 @@ Batches batches_by_length(std::span<const Index> lengths, Rng& rng, const BatchO
   if (o.tokens == 0 && o.max_items == 0) refuse("no limit, expected tokens or max_items");
   for (std::size_t i = 0; i < lengths.size(); ++i)
     if (lengths[i] < 0) refuse("item ", i, " has length ", lengths[i]);
-  const auto length = [&](Index i) { return lengths[static_cast<std::size_t>(i)]; };
+  const auto length = [&](Index i) { return lengths[i]; };
 
-  std::vector<Index> order = rng.permutation(static_cast<Index>(lengths.size()));
+  std::vector<Index> order = rng.permutation(lengths.size());
   const std::size_t pool = o.pool > 0 ? static_cast<std::size_t>(o.pool) : std::max<std::size_t>(order.size(), 1);
   Batches batches;
   for (std::size_t from = 0; from < order.size(); from += pool) {
@@ -73,7 +71,7 @@ Batches shuffled_batches(Index count, Index size, Rng& rng, bool drop_last) {
 
 Batches ordered_batches(Index count, Index size) {
   check_sizes("ordered_batches", count, size);
-  std::vector<Index> order(static_cast<std::size_t>(count));
+  std::vector<Index> order(count);
   std::iota(order.begin(), order.end(), Index{0});
   return cut(order, size, false);
 }
@@ -88,7 +86,7 @@ Padded<T> pad_lists(std::span<const std::vector<T>> lists, std::type_identity_t<
     if (list.size() % width != 0)
       throw ShapeError("[pad_lists] list ", padded.lengths.size(), " has ", list.size(),
                        " numbers, expected a multiple of ", features);
-    padded.lengths.push_back(static_cast<Index>(list.size() / width));
+    padded.lengths.push_back(list.size() / width);
     padded.steps = std::max(padded.steps, padded.lengths.back());
   }
   padded.values.assign(static_cast<std::size_t>(padded.steps) * lists.size() * width, value);

@@ -22,17 +22,17 @@ Split split_items(Index count, Rng& rng, const SplitOptions& o) {
     const Index group = o.groups.empty() ? static_cast<Index>(i) : o.groups[i];
     const auto at = number.try_emplace(group, members.size()).first->second;
     if (at == members.size()) members.emplace_back();
-    members[at].push_back(static_cast<Index>(i));
+    members[at].push_back(i);
   }
   const auto wanted = [&](double share) {
     return static_cast<std::size_t>(std::llround(share * static_cast<double>(n)));
   };
   Split split;
-  for (const Index k : rng.permutation(static_cast<Index>(members.size()))) {
+  for (const Index k : rng.permutation(members.size())) {
     std::vector<Index>& part = split.test.size() < wanted(o.test) ? split.test
                                : split.dev.size() < wanted(o.dev) ? split.dev
                                                                   : split.train;
-    const auto& group = members[static_cast<std::size_t>(k)];
+    const auto& group = members[k];
     part.insert(part.end(), group.begin(), group.end());
   }
   return split;
@@ -42,7 +42,7 @@ std::vector<Index> first_of_groups(std::span<const Index> groups) {
   std::unordered_set<Index> seen;
   std::vector<Index> first;
   for (std::size_t i = 0; i < groups.size(); ++i)
-    if (seen.insert(groups[i]).second) first.push_back(static_cast<Index>(i));
+    if (seen.insert(groups[i]).second) first.push_back(i);
   return first;
 }
 

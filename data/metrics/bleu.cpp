@@ -22,7 +22,7 @@ NGrams n_grams(const std::vector<std::string>& tokens) {
   NGrams counts;
   for (std::size_t n = 1; n <= orders; ++n)
     for (std::size_t i = 0; i + n <= tokens.size(); ++i)
-      ++counts[{tokens.begin() + static_cast<std::ptrdiff_t>(i), tokens.begin() + static_cast<std::ptrdiff_t>(i + n)}];
+      ++counts[{tokens.begin() + i, tokens.begin() + static_cast<std::ptrdiff_t>(i + n)}];
   return counts;
 }
 

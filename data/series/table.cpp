@@ -141,7 +141,7 @@ std::vector<TsvRow> read_tsv(const std::string& path, Index columns) {
 const std::vector<double>& CsvTable::column(const std::string& name) const {
   const auto at = std::find(names.begin(), names.end(), name);
   if (at == names.end()) throw DataError(path, ": no column ", detail::quoted(name), ", there are ", listed(names));
-  return columns[static_cast<std::size_t>(at - names.begin())];
+  return columns[at - names.begin()];
 }
 
 CsvTable read_csv(const std::string& path, const CsvOptions& o) {
@@ -165,7 +165,7 @@ CsvTable read_csv(const std::string& path, const CsvOptions& o) {
       rows.fail(rows.line(), cells.size(), " cells, the first row has ", header.size());
     for (std::size_t c = 0; c < places.size(); ++c)
       table.columns[c].push_back(number(rows, o, cells[places[c]], table.names[c]));
-    table.lines.push_back(static_cast<Index>(rows.line()));
+    table.lines.push_back(rows.line());
   }
   if (table.lines.empty()) throw DataError(path, ": a header without rows");
   return table;

@@ -15,7 +15,7 @@ namespace unroll {
 
 std::vector<float> Sound::mono() const {
   const auto width = static_cast<std::size_t>(channels);
-  std::vector<float> mean(static_cast<std::size_t>(steps()));
+  std::vector<float> mean(steps());
   for (std::size_t t = 0; t < mean.size(); ++t) {
     double sum = 0;
     for (std::size_t c = 0; c < width; ++c) sum += static_cast<double>(samples[t * width + c]);

@@ -190,7 +190,7 @@ PlainTensor<T> npy_from_bytes(const std::string& where, std::span<const std::byt
   if (!readable_as<T>(view.dtype))
     refuse("is of ", dtype_name(view.dtype), "; expected ",
            std::is_floating_point_v<T> ? "F16, F32 or F64" : std::string(dtype_name(dtype_of<T>())));
-  PlainTensor<T> array{view.shape, std::vector<T>(static_cast<std::size_t>(view.size()))};
+  PlainTensor<T> array{view.shape, std::vector<T>(view.size())};
   elements_from_bytes<T>(view.dtype, view.bytes, array.values);
   if (header.fortran_order) to_row_major(array);
   return array;

@@ -86,7 +86,7 @@ LoadReport load_views(const std::string& where, std::span<const TensorView> view
 
   for (const auto& [storage, target] : targets) {
     if (!target.source) continue;
-    const std::span<T> values(storage->value, static_cast<std::size_t>(storage->shape.size()));
+    const std::span<T> values(storage->value, storage->shape.size());
     elements_from_bytes<T>(target.source->dtype, target.source->bytes, values);
     ++storage->version;
   }
@@ -123,7 +123,7 @@ void save_parameters(const std::string& path, const ParameterList<T>& parameters
   std::vector<std::vector<std::byte>> converted;
   converted.reserve(parameters.size());
   for (const auto& p : parameters) {
-    const std::span<const T> values(p.storage->value, static_cast<std::size_t>(p.storage->shape.size()));
+    const std::span<const T> values(p.storage->value, p.storage->shape.size());
     auto bytes = std::as_bytes(values);
     if (dtype != dtype_of<T>()) bytes = converted.emplace_back(elements_to_bytes<T>(dtype, values));
     views.push_back({options.names ? options.names(p.name) : p.name, dtype, dims_of(p.storage->shape), bytes});

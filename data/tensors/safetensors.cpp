@@ -25,7 +25,7 @@ PlainTensor<T> read_view(const std::string& where, const TensorView& view) {
   if (!readable_as<T>(view.dtype))
     throw FileError(where, "tensor '", view.name, "' is ", dtype_name(view.dtype), "; expected ",
                     std::is_floating_point_v<T> ? "F64, F32, F16 or BF16" : std::string(dtype_name(dtype_of<T>())));
-  PlainTensor<T> tensor{view.shape, std::vector<T>(static_cast<std::size_t>(view.size()))};
+  PlainTensor<T> tensor{view.shape, std::vector<T>(view.size())};
   elements_from_bytes<T>(view.dtype, view.bytes, tensor.values);
   return tensor;
 }
@@ -68,7 +68,7 @@ void SafetensorsFile::parse(std::span<const std::byte> bytes) {
     std::vector<Index> shape;
     for (const std::uint64_t d : entry.shape) {
       if (d > static_cast<std::uint64_t>(std::numeric_limits<Index>::max())) refuse(tensor, " has a dimension of ", d);
-      shape.push_back(static_cast<Index>(d));
+      shape.push_back(d);
     }
     const std::int64_t expected = detail::tensor_bytes(*dtype, shape);
     if (expected < 0 || static_cast<std::uint64_t>(expected) != end - begin)

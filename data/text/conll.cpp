@@ -93,8 +93,8 @@ TagScheme tag_scheme(const ConllFile& file) {
   }
   const ConllSentence& sentence = file.sentences[breaks[furthest].sentence];
   const Index token = breaks[furthest].token;
-  throw DataError(file.at(sentence, token), "tag ", detail::quoted(sentence.tags()[static_cast<std::size_t>(token)]),
-                  " breaks ", name_of(order[furthest]), ", and the lines up to here are not in another scheme either");
+  throw DataError(file.at(sentence, token), "tag ", detail::quoted(sentence.tags()[token]), " breaks ",
+                  name_of(order[furthest]), ", and the lines up to here are not in another scheme either");
 }
 
 void convert_tags(ConllFile& file, TagScheme to) {

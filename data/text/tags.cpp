@@ -64,7 +64,7 @@ std::vector<std::string> tags_of(std::span<const TagSpan> spans, Index length, T
   std::vector<const TagSpan*> order;
   for (const auto& span : spans) order.push_back(&span);
   std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->begin < b->begin; });
-  std::vector<std::string> tags(static_cast<std::size_t>(std::max<Index>(length, 0)), "O");
+  std::vector<std::string> tags(std::max<Index>(length, 0), "O");
   const TagSpan* before = nullptr;
   for (const TagSpan* span : order) {
     const auto say = [](const TagSpan& s) { return detail::text(s.begin, " .. ", s.end - 1); };
@@ -87,7 +87,7 @@ std::vector<std::string> tags_of(std::span<const TagSpan> spans, Index length, T
 }
 
 std::vector<std::string> convert_tags(std::span<const std::string> tags, TagScheme to) {
-  return tags_of(spans_of(tags), static_cast<Index>(tags.size()), to);
+  return tags_of(spans_of(tags), tags.size(), to);
 }
 
 std::optional<Index> first_invalid_tag(std::span<const std::string> tags, TagScheme scheme) {

@@ -65,21 +65,20 @@ std::string TagRules::violation(std::span<const Index> path) const {
   const auto say = [&](std::size_t t, const std::string& what) { return detail::text("step ", t, ": ", what); };
   const auto name = [&](Index k) {
     const std::string number = std::to_string(k);
-    return names.empty() ? "tag " + number : names[static_cast<std::size_t>(k)] + " (" + number + ")";
+    return names.empty() ? "tag " + number : names[k] + " (" + number + ")";
   };
-  if (!start[static_cast<std::size_t>(path.front())]) return say(0, name(path.front()) + " may not be the first");
+  if (!start[path.front()]) return say(0, name(path.front()) + " may not be the first");
   for (std::size_t t = 1; t < path.size(); ++t)
     if (!allows(path[t - 1], path[t])) return say(t, name(path[t]) + " may not follow " + name(path[t - 1]));
-  if (!end[static_cast<std::size_t>(path.back())])
-    return say(path.size() - 1, name(path.back()) + " may not be the last");
+  if (!end[path.back()]) return say(path.size() - 1, name(path.back()) + " may not be the last");
   return {};
 }
 
 TagRules tag_rules(const std::vector<std::string>& names, TagScheme scheme) {
-  TagRules rules(static_cast<Index>(names.size()));
+  TagRules rules(names.size());
   rules.names = names;
   std::vector<RuleTag> tags;
-  for (const std::string& name : names) tags.push_back(parse(name, static_cast<Index>(tags.size()), scheme));
+  for (const std::string& name : names) tags.push_back(parse(name, tags.size(), scheme));
   for (std::size_t i = 0; i < tags.size(); ++i) {
     rules.start[i] = may_start(tags[i], scheme);
     rules.end[i] = may_end(tags[i], scheme);

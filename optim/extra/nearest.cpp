@@ -52,7 +52,7 @@ std::vector<Neighbour> NearestNeighbours::neighbours(std::span<const float> x) c
   std::vector<Neighbour> list;
   for (Index i = 0; i < std::ssize(labels_); ++i) {
     const float* y = examples_.data() + i * features_;
-    const double scale = length * lengths_[static_cast<std::size_t>(i)];
+    const double scale = length * lengths_[i];
     list.push_back({i, options_.distance == Distance::euclidean ? std::sqrt(squared_distance(x.data(), y, features_))
                        : scale > 0                              ? 1 - dot(x.data(), y, features_) / scale
                                                                 : 1});
@@ -61,7 +61,7 @@ std::vector<Neighbour> NearestNeighbours::neighbours(std::span<const float> x) c
   std::ranges::partial_sort(list, list.begin() + k, [](const Neighbour& a, const Neighbour& b) {
     return std::pair(a.distance, a.example) < std::pair(b.distance, b.example);
   });
-  list.resize(static_cast<std::size_t>(k));
+  list.resize(k);
   return list;
 }
 
@@ -81,7 +81,7 @@ Index vote(std::span<const Neighbour> neighbours, std::span<const Index> labels,
   if (neighbours.empty()) throw ValueError("[vote] got no neighbours, expected at least one");
   std::vector<std::pair<Index, double>> votes;  // in the order of the nearest
   for (const Neighbour& n : neighbours) {
-    const Index label = labels[static_cast<std::size_t>(n.example)];
+    const Index label = labels[n.example];
     if (by_distance && n.distance <= 0) return label;
     const double weight = by_distance ? 1 / n.distance : 1;
     const auto place = std::ranges::find(votes, label, &std::pair<Index, double>::first);

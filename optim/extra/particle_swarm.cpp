@@ -53,7 +53,7 @@ void ParticleSwarm::learn(std::span<const double> candidates, std::span<const do
   for (std::size_t k = 0; k < losses.size(); ++k) {
     if (!(losses[k] < own_loss_[k])) continue;
     own_loss_[k] = losses[k];
-    std::ranges::copy(candidates.subspan(k * n, n), own_best_.begin() + static_cast<std::ptrdiff_t>(k * n));
+    std::ranges::copy(candidates.subspan(k * n, n), own_best_.begin() + k * n);
   }
 }
 

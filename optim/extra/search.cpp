@@ -12,7 +12,7 @@ namespace unroll {
 Search::Search(const char* op, std::span<const double> start, Index population, Index least, std::uint64_t seed)
     : rng_(seed),
       op_(op),
-      size_(static_cast<Index>(start.size())),
+      size_(start.size()),
       population_(population),
       best_(start.begin(), start.end()),
       best_loss_(std::numeric_limits<double>::infinity()) {
@@ -24,7 +24,7 @@ Search::Search(const char* op, std::span<const double> start, Index population, 
 
 std::span<const double> Search::ask() {
   if (!asked_) {
-    candidates_.resize(static_cast<std::size_t>(population_ * size_));
+    candidates_.resize(population_ * size_);
     draw(candidates_);
     asked_ = true;
   }
@@ -40,7 +40,7 @@ void Search::tell(std::span<const double> losses) {
     if (std::isnan(losses_[k])) losses_[k] = std::numeric_limits<double>::infinity();
     if (losses_[k] < best_loss_) {
       best_loss_ = losses_[k];
-      const auto from = candidates_.begin() + static_cast<std::ptrdiff_t>(k * best_.size());
+      const auto from = candidates_.begin() + k * best_.size();
       std::copy_n(from, best_.size(), best_.begin());
     }
   }
@@ -57,9 +57,7 @@ void Search::check_positive(const char* what, double value, bool or_zero) const 
 std::vector<Index> rank_order(std::span<const double> losses) {
   std::vector<Index> order(losses.size());
   std::iota(order.begin(), order.end(), Index{0});
-  std::ranges::stable_sort(order, [&](Index a, Index b) {
-    return losses[static_cast<std::size_t>(a)] < losses[static_cast<std::size_t>(b)];
-  });
+  std::ranges::stable_sort(order, [&](Index a, Index b) { return losses[a] < losses[b]; });
   return order;
 }
 

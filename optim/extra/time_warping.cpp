@@ -40,11 +40,11 @@ double warping_distance(std::span<const float> x, std::span<const float> y, Inde
   const Index w = band_for(n, m, options);
   const double limit = bound * bound;
   // Two rows of D, each with an infinite number in front.
-  std::vector<double> before(static_cast<std::size_t>(m + 1), out_of_reach), now = before;
+  std::vector<double> before(m + 1, out_of_reach), now = before;
   before[0] = 0;
   for (Index i = 0; i < n; ++i) {
     const Index first = std::max<Index>(0, i - w), last = std::min(m - 1, i + w);
-    now[static_cast<std::size_t>(first)] = out_of_reach;
+    now[first] = out_of_reach;
     double least = out_of_reach;
     for (Index j = first; j <= last; ++j) {
       const auto at = static_cast<std::size_t>(j);
@@ -53,7 +53,7 @@ double warping_distance(std::span<const float> x, std::span<const float> y, Inde
       now[at + 1] = d;
       least = std::min(least, d);
     }
-    if (last + 2 <= m) now[static_cast<std::size_t>(last + 2)] = out_of_reach;  // the next row reads one further
+    if (last + 2 <= m) now[last + 2] = out_of_reach;  // the next row reads one further
     if (!(least < limit)) return out_of_reach;
     std::swap(before, now);
   }
@@ -69,8 +69,8 @@ WarpingEnvelope::WarpingEnvelope(std::span<const float> y, Index features, Index
     for (Index f = 0; f < features; ++f) {
       float low = std::numeric_limits<float>::infinity(), high = -low;
       for (Index j = std::max<Index>(0, i - band); j <= std::min(m - 1, i + band); ++j) {
-        low = std::min(low, y[static_cast<std::size_t>(j * features + f)]);
-        high = std::max(high, y[static_cast<std::size_t>(j * features + f)]);
+        low = std::min(low, y[j * features + f]);
+        high = std::max(high, y[j * features + f]);
       }
       lower.push_back(low);
       upper.push_back(high);
@@ -122,8 +122,8 @@ Neighbour NearestSeries::search(std::span<const float> x, Index& compared) const
     if (next.distance > best.distance) break;
     ++compared;
     // A little more, so that an equal one that came first is found.
-    const double d = warping_distance(series_[static_cast<std::size_t>(next.example)], x, features_, options_,
-                                      best.distance * (1 + 1e-12) + 1e-100);
+    const double d =
+        warping_distance(series_[next.example], x, features_, options_, best.distance * (1 + 1e-12) + 1e-100);
     if (d < best.distance || (d == best.distance && next.example < best.example)) best = {next.example, d};
   }
   return best;

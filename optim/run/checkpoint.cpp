@@ -227,7 +227,7 @@ Metadata load_checkpoint(const std::string& path, const TrainingState& state) {
   for (detail::StateLeaf& leaf : found.leaves) {
     if (leaf.must_agree) continue;
     const TensorView& t = *file.find(leaf.name);
-    std::byte* data = leaf.resize ? leaf.resize(leaf.list, static_cast<std::size_t>(t.shape[0])) : leaf.data;
+    std::byte* data = leaf.resize ? leaf.resize(leaf.list, t.shape[0]) : leaf.data;
     if (!t.bytes.empty()) std::memcpy(data, t.bytes.data(), t.bytes.size());
     if (leaf.version) ++*leaf.version;
   }

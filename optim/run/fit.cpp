@@ -225,8 +225,7 @@ std::span<const Index> ShuffledBatches::batch(Index k) const {
   if (k < 0 || k >= size()) throw ValueError("[ShuffledBatches] batch ", k, " of ", size());
   if (order_.empty()) throw ValueError("[ShuffledBatches] batch() before the first begin_epoch()");
   const Index first = k * batch_size_;
-  return std::span<const Index>(order_).subspan(static_cast<std::size_t>(first),
-                                                static_cast<std::size_t>(std::min(batch_size_, n_ - first)));
+  return std::span<const Index>(order_).subspan(first, std::min(batch_size_, n_ - first));
 }
 
 void ShuffledBatches::each_state(StateVisitor& visitor) {
@@ -236,7 +235,7 @@ void ShuffledBatches::each_state(StateVisitor& visitor) {
   visitor.array("rng", std::span<std::int64_t>(numbers));
   for (std::size_t i = 0; i < 4; ++i) words[i] = static_cast<std::uint64_t>(numbers[i + 1]);
   rng_.set_state(words);
-  order_.resize(static_cast<std::size_t>(numbers[0]));
+  order_.resize(numbers[0]);
   visitor.array("order", std::span<std::int64_t>(order_));
 }
 
