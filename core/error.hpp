@@ -4,9 +4,32 @@
 
 #include <exception>
 #include <string>
+#include <type_traits>
 #include <utility>
 
+#include "simd/per_isa.hpp"
+
 namespace unroll {
+namespace detail {
+
+/// The parts in a row: texts and single characters as they are, numbers as std::to_string writes them, shapes as "(2,3)".
+template <class... Parts>
+[[gnu::cold, gnu::noinline]] UNROLL_PER_ISA std::string text(const Parts&... parts) {
+  std::string all;
+  const auto append = [&all]<class Part>(const Part& part) {
+    if constexpr (std::is_arithmetic_v<Part> && !std::is_same_v<Part, char>) {
+      all += std::to_string(part);
+    } else if constexpr (requires { part.str(); }) {
+      all += part.str();
+    } else {
+      all += part;
+    }
+  };
+  (append(parts), ...);
+  return all;
+}
+
+}  // namespace detail
 
 /// Base of everything the library throws. `what()` is one line: the operation in brackets, what it got, what it
 /// expected.
@@ -22,10 +45,12 @@ class Error : public std::exception {
   std::string message_;
 };
 
-#define UNROLL_ERROR_TYPE(Name) \
-  class Name : public Error {   \
-   public:                      \
-    using Error::Error;         \
+/// The message is put together from the parts: throw ValueError("[fit] epochs ", n, ", expected 0 or more").
+#define UNROLL_ERROR_TYPE(Name)                                                            \
+  class Name : public Error {                                                              \
+   public:                                                                                 \
+    template <class... Parts>                                                              \
+    UNROLL_PER_ISA explicit Name(const Parts&... parts) : Error(detail::text(parts...)) {} \
   }
 
 /// Shapes that do not fit the operation, or each other.

@@ -25,7 +25,6 @@
 ///   else is one table: core/reuse.hpp. An operation that says nothing there is right.
 
 #include <string>
-#include <type_traits>
 
 #include "error.hpp"
 #include "recorder.hpp"
@@ -34,17 +33,8 @@ namespace unroll::detail {
 
 /// `[op] ` and the parts: texts, numbers, shapes.
 template <class... Parts>
-[[gnu::cold, gnu::noinline]] UNROLL_PER_ISA std::string message(const char* op, const Parts&... parts) {
-  const auto text = []<class Part>(const Part& part) {
-    if constexpr (std::is_same_v<Part, Shape>) {
-      return part.str();
-    } else if constexpr (std::is_arithmetic_v<Part>) {
-      return std::to_string(part);
-    } else {
-      return std::string(part);
-    }
-  };
-  return (("[" + std::string(op) + "] ") + ... + text(parts));
+UNROLL_PER_ISA std::string message(const char* op, const Parts&... parts) {
+  return text("[", op, "] ", parts...);
 }
 
 /// The node of x, to be read as `what` with nothing recorded; also after its Recording ended.

@@ -14,13 +14,8 @@ Adadelta<T>::Adadelta(const ParameterList<T>& parameters, const AdadeltaOptions&
 
 template <class T>
 void Adadelta<T>::update(std::size_t i, ParameterStorage<T>& p, Index) {
-  const detail::AdadeltaNumbers<T> numbers = {
-      .lr = static_cast<T>(this->rate(i)),
-      .rho = static_cast<T>(options_.rho),
-      .one_minus_rho = static_cast<T>(1 - options_.rho),
-      .eps = static_cast<T>(options_.eps),
-      .weight_decay = static_cast<T>(this->decay(i)),
-  };
+  const detail::AdadeltaNumbers numbers = {
+      .lr = this->rate(i), .rho = options_.rho, .eps = options_.eps, .weight_decay = this->decay(i)};
   detail::active_update_kernels<T>().adadelta(p.value, p.grad, this->state(0, i), this->state(1, i), p.shape.size(),
                                               numbers);
 }

@@ -20,7 +20,7 @@ T Adagrad<T>::initial_state(std::size_t) const {
 template <class T>
 void Adagrad<T>::update(std::size_t i, ParameterStorage<T>& p, Index step) {
   const double lr = this->rate(i) / (1 + static_cast<double>(step - 1) * options_.lr_decay), decay = this->decay(i);
-  const detail::AdagradNumbers<T> numbers = {static_cast<T>(lr), static_cast<T>(options_.eps), static_cast<T>(decay)};
+  const detail::AdagradNumbers numbers = {lr, options_.eps, decay};
   const auto update = detail::active_update_kernels<T>().adagrad;
   T* sum = this->state(0, i);
   if (p.dense || decay != 0) {

@@ -30,16 +30,14 @@ template <class T>
 void Adam<T>::update(std::size_t i, ParameterStorage<T>& p, Index step) {
   const auto t = static_cast<double>(step);
   const double lr = this->rate(i), decay = this->decay(i);
-  const detail::AdamNumbers<T> numbers = {
-      .step_size = static_cast<T>(lr / (1 - std::pow(options_.beta1, t))),
-      .beta1 = static_cast<T>(options_.beta1),
-      .beta2 = static_cast<T>(options_.beta2),
-      .one_minus_beta1 = static_cast<T>(1 - options_.beta1),
-      .one_minus_beta2 = static_cast<T>(1 - options_.beta2),
-      .inverse_root = static_cast<T>(1 / std::sqrt(1 - std::pow(options_.beta2, t))),
-      .eps = static_cast<T>(options_.eps),
-      .weight_decay = static_cast<T>(decoupled_ ? 0 : decay),
-      .keep = static_cast<T>(decoupled_ ? 1 - lr * decay : 1),
+  const detail::AdamNumbers numbers = {
+      .step_size = lr / (1 - std::pow(options_.beta1, t)),
+      .beta1 = options_.beta1,
+      .beta2 = options_.beta2,
+      .inverse_root = 1 / std::sqrt(1 - std::pow(options_.beta2, t)),
+      .eps = options_.eps,
+      .weight_decay = decoupled_ ? 0 : decay,
+      .keep = decoupled_ ? 1 - lr * decay : 1,
   };
   T* largest = options_.amsgrad ? this->state(2, i) : nullptr;
   detail::active_update_kernels<T>().adam(p.value, p.grad, this->state(0, i), this->state(1, i), largest,

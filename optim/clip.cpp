@@ -27,8 +27,7 @@ void each_gradient(const ParameterList<T>& parameters, const F& f) {
 }
 
 void check_limit(const char* op, const char* what, double limit) {
-  if (!(limit >= 0))
-    throw ValueError("[" + std::string(op) + "] " + what + " " + std::to_string(limit) + ", expected 0 or more");
+  if (!(limit >= 0)) throw ValueError("[", op, "] ", what, " ", limit, ", expected 0 or more");
 }
 
 }  // namespace
@@ -42,8 +41,7 @@ double clip_grad_norm(const ParameterList<T>& parameters, double max_norm, const
   const double norm = std::sqrt(squares);
   if (!std::isfinite(norm)) {
     if (options.error_if_nonfinite)
-      throw ValueError("[clip_grad_norm] the norm of the gradients is " + std::to_string(norm) +
-                       ", expected a finite number");
+      throw ValueError("[clip_grad_norm] the norm of the gradients is ", norm, ", expected a finite number");
     return norm;
   }
   const double factor = max_norm / (norm + 1e-6);

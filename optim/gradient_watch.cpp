@@ -39,8 +39,8 @@ GradientWatch<T>::GradientWatch(ParameterList<T> parameters, GradientWatchOption
       histories_(parameters_.size()),
       norms_(parameters_.size()) {
   if (options.dead_after < 1 || !(options.exploding > 1))
-    throw ValueError("[GradientWatch] dead_after " + std::to_string(options.dead_after) + ", exploding " +
-                     short_text(options.exploding) + "; expected at least 1 step, and a factor above 1");
+    throw ValueError("[GradientWatch] dead_after ", options.dead_after, ", exploding ", short_text(options.exploding),
+                     "; expected at least 1 step, and a factor above 1");
 }
 
 template <class T>
@@ -56,15 +56,14 @@ std::vector<GradientWarning> GradientWatch<T>::look() {
     const double usual = h.seen >= options_.warm_up ? std::exp(h.log_usual) : 0;
     const auto tell = [&](bool is, bool& told, GradientTrouble trouble, const std::string& what) {
       if (is && !told)
-        warnings.push_back(
-            {trouble, name, steps_, norm, usual, "step " + std::to_string(steps_) + ": " + name + ": " + what});
+        warnings.push_back({trouble, name, steps_, norm, usual, detail::text("step ", steps_, ": ", name, ": ", what)});
       told = is;
     };
     tell(!std::isfinite(norm), h.non_finite, GradientTrouble::non_finite, "the gradient is not finite");
     if (!std::isfinite(norm)) continue;
     h.zeros = norm == 0 ? h.zeros + 1 : 0;
     tell(h.zeros >= options_.dead_after, h.dead, GradientTrouble::dead,
-         "the gradient has been zero for " + std::to_string(h.zeros) + " steps");
+         detail::text("the gradient has been zero for ", h.zeros, " steps"));
     if (norm == 0) continue;
     const bool exploding = usual > 0 && norm > options_.exploding * usual;
     tell(exploding, h.exploding, GradientTrouble::exploding,

@@ -14,12 +14,12 @@ namespace {
 
 template <class T>
 double dot(const std::vector<T>& x, const std::vector<T>& y) {
-  return detail::kernels<T>().dot(x.data(), y.data(), static_cast<Index>(x.size()));
+  return detail::kernels<T>().dot(x.data(), y.data(), x.size());
 }
 
 template <class T>
 void add(std::vector<T>& y, double a, const std::vector<T>& x) {
-  detail::kernels<T>().axpy(y.data(), static_cast<T>(a), x.data(), static_cast<Index>(x.size()));
+  detail::kernels<T>().axpy(y.data(), static_cast<T>(a), x.data(), x.size());
 }
 
 /// The largest |x_i|; NaN if one is NaN.
@@ -83,9 +83,7 @@ template <class T>
 LBFGS<T>::LBFGS(const ParameterList<T>& parameters, const LBFGSOptions& options)
     : Optimizer<T>("LBFGS", parameters, options.lr, 0, {}, {}), options_(options) {
   const auto at_least = [](const char* what, Index value, Index low) {
-    if (value < low)
-      throw ValueError("[LBFGS] " + std::string(what) + " " + std::to_string(value) + ", expected " +
-                       std::to_string(low) + " or more");
+    if (value < low) throw ValueError("[LBFGS] ", what, " ", value, ", expected ", low, " or more");
   };
   at_least("max_iter", options.max_iter, 1);
   if (options.max_eval) at_least("max_eval", *options.max_eval, 1);
@@ -212,8 +210,7 @@ void LBFGS<T>::each_state(StateVisitor& visitor) {
   visitor.array("counts", std::span(counts_));
   if (counts_[0] == 0) return;
   if (counts_[2] < 0 || counts_[2] > options_.history_size)
-    throw ValueError("[LBFGS] state with " + std::to_string(counts_[2]) + " pairs, expected 0 to history_size " +
-                     std::to_string(options_.history_size));
+    throw ValueError("[LBFGS] state with ", counts_[2], " pairs, expected 0 to history_size ", options_.history_size);
   const auto pairs = static_cast<std::size_t>(counts_[2]);
   ro_.resize(pairs);
   old_dirs_.resize(pairs);

@@ -32,18 +32,16 @@ void NAdam<T>::update(std::size_t i, ParameterStorage<T>& p, Index step) {
   const double lr = this->rate(i), decay = this->decay(i);
   const double now = momentum(step), next = momentum(step + 1);
   const bool decoupled = options_.decoupled_weight_decay;
-  const detail::NadamNumbers<T> numbers = {
-      .mean_size = static_cast<T>(lr * next / (1 - product * next)),
-      .grad_size = static_cast<T>(lr * (1 - now) / (1 - product)),
+  const detail::NadamNumbers numbers = {
+      .mean_size = lr * next / (1 - product * next),
+      .grad_size = lr * (1 - now) / (1 - product),
       .adam = {.step_size = 0,
-               .beta1 = static_cast<T>(options_.beta1),
-               .beta2 = static_cast<T>(options_.beta2),
-               .one_minus_beta1 = static_cast<T>(1 - options_.beta1),
-               .one_minus_beta2 = static_cast<T>(1 - options_.beta2),
-               .inverse_root = static_cast<T>(1 / std::sqrt(1 - std::pow(options_.beta2, static_cast<double>(step)))),
-               .eps = static_cast<T>(options_.eps),
-               .weight_decay = static_cast<T>(decoupled ? 0 : decay),
-               .keep = static_cast<T>(decoupled ? 1 - lr * decay : 1)},
+               .beta1 = options_.beta1,
+               .beta2 = options_.beta2,
+               .inverse_root = 1 / std::sqrt(1 - std::pow(options_.beta2, static_cast<double>(step))),
+               .eps = options_.eps,
+               .weight_decay = decoupled ? 0 : decay,
+               .keep = decoupled ? 1 - lr * decay : 1},
   };
   detail::active_update_kernels<T>().nadam(p.value, p.grad, this->state(0, i), this->state(1, i), p.shape.size(),
                                            numbers);

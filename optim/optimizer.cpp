@@ -19,8 +19,7 @@ Optimizer<T>::Optimizer(const char* op, const ParameterList<T>& parameters, doub
     parameters_.push_back(p);
     names.push_back(p.name);
   }
-  if (parameters_.empty())
-    throw ValueError("[" + std::string(op) + "] got no parameters, expected at least one: parameters(model)");
+  if (parameters_.empty()) throw ValueError("[", op, "] got no parameters, expected at least one: parameters(model)");
   check_lr(lr);
   check("weight_decay", weight_decay, 0, 1e308);
   group_of_ = detail::find_groups(op, names, groups);
@@ -100,7 +99,7 @@ void Optimizer<T>::each_state(StateVisitor& visitor) {
 template <class T>
 T* Optimizer<T>::state(std::size_t k, std::size_t i) {
   std::vector<T>& s = state_[k].values[i];
-  if (s.empty()) s.resize(static_cast<std::size_t>(parameters_[i].storage->shape.size()), initial_state(k));
+  if (s.empty()) s.resize(parameters_[i].storage->shape.size(), initial_state(k));
   return s.data();
 }
 
@@ -112,23 +111,19 @@ T Optimizer<T>::initial_state(std::size_t) const {
 template <class T>
 void Optimizer<T>::check(const char* what, double value, double low, double high) const {
   if (value >= low && value < high) return;
-  std::string message = "[" + std::string(op_) + "] " + what + " " + std::to_string(value) + ", expected ";
-  message += high < 1e300 ? std::to_string(low) + " up to, not including, " + std::to_string(high)
-                          : std::to_string(low) + " or more";
+  std::string message = detail::text("[", op_, "] ", what, " ", value, ", expected ");
+  message += high < 1e300 ? detail::text(low, " up to, not including, ", high) : std::to_string(low) + " or more";
   throw ValueError(message);
 }
 
 template <class T>
 void Optimizer<T>::check_lr(double lr) const {
-  if (!(lr >= 0))
-    throw ValueError("[" + std::string(op_) + "] learning rate " + std::to_string(lr) + ", expected 0 or more");
+  if (!(lr >= 0)) throw ValueError("[", op_, "] learning rate ", lr, ", expected 0 or more");
 }
 
 template <class T>
 void Optimizer<T>::check_group(std::size_t k) const {
-  if (k >= lr_.size())
-    throw ValueError("[" + std::string(op_) + "] group " + std::to_string(k) + ", expected 0 (no group) to " +
-                     std::to_string(groups_.size()));
+  if (k >= lr_.size()) throw ValueError("[", op_, "] group ", k, ", expected 0 (no group) to ", groups_.size());
 }
 
 template class Optimizer<float>;

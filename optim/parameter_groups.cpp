@@ -34,8 +34,7 @@ void freeze_matching(const ParameterList<T>& parameters, std::string_view patter
     found = true;
   }
   if (!found)
-    throw ValueError("[freeze_matching] pattern '" + std::string(pattern) + "' matches none of " +
-                     std::to_string(parameters.size()) + " parameters");
+    throw ValueError("[freeze_matching] pattern '", pattern, "' matches none of ", parameters.size(), " parameters");
 }
 
 template void freeze_matching(const ParameterList<float>&, std::string_view, bool);
@@ -45,13 +44,13 @@ namespace detail {
 
 std::vector<std::size_t> find_groups(const char* op, const std::vector<std::string>& names,
                                      const ParameterGroups& groups) {
-  const auto fail = [&](const ParameterGroup& g, const std::string& what) {
-    throw ValueError("[" + std::string(op) + "] group '" + g.pattern + "' " + what);
+  const auto fail = [&](const ParameterGroup& g, const auto&... what) {
+    throw ValueError("[", op, "] group '", g.pattern, "' ", what...);
   };
   for (const ParameterGroup& g : groups) {
-    if (!(g.lr_scale >= 0)) fail(g, "has lr_scale " + std::to_string(g.lr_scale) + ", expected 0 or more");
+    if (!(g.lr_scale >= 0)) fail(g, "has lr_scale ", g.lr_scale, ", expected 0 or more");
     if (g.weight_decay && !(*g.weight_decay >= 0))
-      fail(g, "has weight_decay " + std::to_string(*g.weight_decay) + ", expected 0 or more");
+      fail(g, "has weight_decay ", *g.weight_decay, ", expected 0 or more");
   }
   std::vector<std::size_t> group_of(names.size());
   std::vector<bool> matched(groups.size()), used(groups.size());
@@ -65,8 +64,7 @@ std::vector<std::size_t> find_groups(const char* op, const std::vector<std::stri
     if (g > 0) used[g - 1] = true;
   for (std::size_t k = 0; k < groups.size(); ++k) {
     if (!matched[k])
-      fail(groups[k],
-           "matches none of " + std::to_string(names.size()) + " parameters, the first of which is '" + names[0] + "'");
+      fail(groups[k], "matches none of ", names.size(), " parameters, the first of which is '", names[0], "'");
     if (!used[k]) fail(groups[k], "matches only parameters that the groups before it have taken");
   }
   return group_of;

@@ -25,13 +25,12 @@ RMSprop<T>::RMSprop(const ParameterList<T>& parameters, const RMSpropOptions& op
 
 template <class T>
 void RMSprop<T>::update(std::size_t i, ParameterStorage<T>& p, Index) {
-  const detail::RmspropNumbers<T> numbers = {
-      .lr = static_cast<T>(this->rate(i)),
-      .alpha = static_cast<T>(options_.alpha),
-      .one_minus_alpha = static_cast<T>(1 - options_.alpha),
-      .eps = static_cast<T>(options_.eps),
-      .weight_decay = static_cast<T>(this->decay(i)),
-      .momentum = static_cast<T>(options_.momentum),
+  const detail::RmspropNumbers numbers = {
+      .lr = this->rate(i),
+      .alpha = options_.alpha,
+      .eps = options_.eps,
+      .weight_decay = this->decay(i),
+      .momentum = options_.momentum,
   };
   T* mean = options_.centered ? this->state(1, i) : nullptr;
   T* velocity = options_.momentum != 0 ? this->state(options_.centered ? 2 : 1, i) : nullptr;

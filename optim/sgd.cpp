@@ -12,20 +12,16 @@ SGD<T>::SGD(const ParameterList<T>& parameters, const SGDOptions& options, const
       options_(options) {
   this->check("momentum", options.momentum, 0, 1e308);
   if (options.nesterov && (!(options.momentum > 0) || options.dampening != 0))
-    throw ValueError("[SGD] nesterov with momentum " + std::to_string(options.momentum) + " and dampening " +
-                     std::to_string(options.dampening) + ", expected a positive momentum and no dampening");
+    throw ValueError("[SGD] nesterov with momentum ", options.momentum, " and dampening ", options.dampening,
+                     ", expected a positive momentum and no dampening");
 }
 
 template <class T>
 void SGD<T>::update(std::size_t i, ParameterStorage<T>& p, Index step) {
   const double decay = this->decay(i);
   const auto& kernels = detail::active_update_kernels<T>();
-  const detail::SgdNumbers<T> numbers = {static_cast<T>(this->rate(i)),
-                                         static_cast<T>(options_.momentum),
-                                         static_cast<T>(1 - options_.dampening),
-                                         static_cast<T>(decay),
-                                         options_.nesterov,
-                                         step == 1};
+  const detail::SgdNumbers numbers = {this->rate(i), options_.momentum, options_.dampening,
+                                      decay,         options_.nesterov, step == 1};
   T* velocity = options_.momentum != 0 ? this->state(0, i) : nullptr;
   if (velocity || p.dense || decay != 0) {
     kernels.sgd(p.value, p.grad, velocity, p.shape.size(), numbers);

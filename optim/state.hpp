@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "../core/simd/per_isa.hpp"
 
@@ -30,18 +31,26 @@ concept HasState = requires(X& x, StateVisitor& visitor) {
   x.each_state(visitor);
 };
 
+namespace detail {
+
+/// A visitor that calls a function.
+template <class F>
+struct UNROLL_PER_ISA StateCalls final : StateVisitor {
+  explicit StateCalls(F g) : f(std::move(g)) {}
+  void array(const std::string& name, std::span<float> values) override { f(name, values); }
+  void array(const std::string& name, std::span<double> values) override { f(name, values); }
+  void array(const std::string& name, std::span<std::int64_t> values) override { f(name, values); }
+  F f;
+};
+
+}  // namespace detail
+
 /// Calls `f(name, values)` for every array of state of `x`, where values is a span of float, double or std::int64_t:
 ///
 ///     each_state(adam, [&](const std::string& name, auto values) { out.write(name, values); });
 template <HasState X, class F>
 UNROLL_PER_ISA void each_state(X& x, F&& f) {
-  struct Calls final : StateVisitor {
-    explicit Calls(F& g) : f(g) {}
-    void array(const std::string& name, std::span<float> values) override { f(name, values); }
-    void array(const std::string& name, std::span<double> values) override { f(name, values); }
-    void array(const std::string& name, std::span<std::int64_t> values) override { f(name, values); }
-    F& f;
-  } visitor(f);
+  detail::StateCalls<F&> visitor(f);
   x.each_state(visitor);
 }
 

@@ -13,7 +13,7 @@ template <class T>
 WeightAverage<T>::WeightAverage(const ParameterList<T>& parameters, const WeightAverageOptions& options)
     : options_(options) {
   if (!(options.decay >= 0 && options.decay < 1))
-    throw ValueError("[WeightAverage] decay " + std::to_string(options.decay) + ", expected 0 up to, not including, 1");
+    throw ValueError("[WeightAverage] decay ", options.decay, ", expected 0 up to, not including, 1");
   std::unordered_set<const void*> seen;
   for (const NamedParameter<T>& p : parameters)
     if (p.storage && seen.insert(p.storage.get()).second) parameters_.push_back(p);
@@ -70,8 +70,7 @@ void WeightAverage<T>::each_state(StateVisitor& visitor) {
 template <class T>
 void WeightAverage<T>::refuse_swapped(const char* what) const {
   if (swapped_)
-    throw ValueError("[WeightAverage] " + std::string(what) +
-                     " while the averages are swapped in, expected after the Swap's end");
+    throw ValueError("[WeightAverage] ", what, " while the averages are swapped in, expected after the Swap's end");
 }
 
 template class WeightAverage<float>;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <exception>
 #include <limits>
+#include <span>
 
 namespace unroll::detail {
 namespace {
@@ -47,8 +48,8 @@ class Ladder {
     for (double measured_at = 0; !slope.agrees && slope.finite && best_step_ > measured_at;) {
       measured_at = best_step_;
       for (double at : {measured_at, -measured_at})
-        noise_ = std::max(noise_, 4 * std::min(rounding_noise(f_, at, -at * 0x1p-6),
-                                               rounding_noise(f_, at, -at * 0x1p-10)));
+        noise_ =
+            std::max(noise_, 4 * std::min(rounding_noise(f_, at, -at * 0x1p-6), rounding_noise(f_, at, -at * 0x1p-10)));
       for (Level& level : levels_) update_noise(level);
       step_up();
       slope = conclude();
@@ -59,8 +60,7 @@ class Ladder {
  private:
   Level sample(double h) {
     Level level;
-    level.h = h;
-    level.step_right = h;
+    level.h = level.step_right = h;
     level.value_right = f_(level.step_right);
     level.step_left = -h;
     level.value_left = f_(level.step_left);
@@ -124,18 +124,18 @@ class Ladder {
   }
 
   // Best extrapolation among three neighbouring levels; `order` 2 for central differences, else 1.
-  template <class Slope, class Usable>
-  Estimate best(std::size_t from, double order, double noise_factor, Slope slope, Usable usable) {
+  template <class Usable>
+  Estimate best(std::size_t from, double order, double noise_factor, double Level::*slope, Usable usable) {
     Estimate best;
     const double gain = std::pow(1 / shrink, order);
     for (std::size_t i = from; i + 2 < levels_.size(); ++i) {
       const Level &a = levels_[i], &b = levels_[i + 1], &c = levels_[i + 2];
-      if (!usable(a) || !usable(b) || !usable(c)) continue;
-      const double before = (gain * slope(b) - slope(a)) / (gain - 1);
-      const double value = (gain * slope(c) - slope(b)) / (gain - 1);
+      if (!std::ranges::all_of(std::span(&a, 3), usable)) continue;
+      const double before = (gain * b.*slope - a.*slope) / (gain - 1);
+      const double value = (gain * c.*slope - b.*slope) / (gain - 1);
       const double noise = noise_factor * c.noise;
       // The last term guards against two extrapolations that meet by chance.
-      const double error = 2 * std::abs(value - before) + std::abs(value - slope(c)) / 1000 + noise;
+      const double error = 2 * std::abs(value - before) + std::abs(value - c.*slope) / 1000 + noise;
       if (error < best.error) {
         best = {value, error, noise};
         best_step_ = a.h;
@@ -143,19 +143,9 @@ class Ladder {
     }
     return best;
   }
-  Estimate central() {
-    return best(
-        smooth_from(), 2, 1.2, [](const Level& l) { return l.central; },
-        [](const Level& l) { return l.finite(); });
-  }
-  Estimate right() {
-    return best(
-        0, 1, 3, [](const Level& l) { return l.right; }, [](const Level& l) { return l.right_finite; });
-  }
-  Estimate left() {
-    return best(
-        0, 1, 3, [](const Level& l) { return l.left; }, [](const Level& l) { return l.left_finite; });
-  }
+  Estimate central() { return best(smooth_from(), 2, 1.2, &Level::central, &Level::finite); }
+  Estimate right() { return best(0, 1, 3, &Level::right, &Level::right_finite); }
+  Estimate left() { return best(0, 1, 3, &Level::left, &Level::left_finite); }
 
   // Smaller steps, while they can teach something.
   void step_down() {
@@ -187,8 +177,7 @@ class Ladder {
   void step_up() {
     for (int i = larger_; i < max_larger; ++i) {
       const Estimate now = central();
-      const bool settled =
-          now.error <= std::max(set_.rtol * scale(now.value), std::abs(now.value - analytic_) / 8);
+      const bool settled = now.error <= std::max(set_.rtol * scale(now.value), std::abs(now.value - analytic_) / 8);
       if (settled || truncated_at_top() || kinked(0) || !levels_[0].finite()) return;
       try {
         const Level larger = sample(levels_.front().h / shrink);
@@ -261,7 +250,7 @@ double rounding_noise(const LineFunction& f, double t, double dt) {
   std::array<double, points> v{};
   for (int i = 0; i < points; ++i) {
     double at = t + (i + 1) * dt;
-    v[static_cast<std::size_t>(i)] = f(at);
+    v[i] = f(at);
   }
   for (int k = 0; k < order; ++k)
     for (std::size_t i = 0; i + 1 < points; ++i) v[i] = v[i + 1] - v[i];

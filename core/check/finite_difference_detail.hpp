@@ -3,6 +3,7 @@
 /// Internal: the slope of a function along a line at t = 0, with a bound of its own error. Used by gradcheck.
 
 #include <functional>
+#include <limits>
 #include <vector>
 
 namespace unroll::detail {
@@ -24,7 +25,7 @@ struct LineSetting {
 /// The slope at t = 0 as far as it was needed to judge `analytic`.
 struct LineSlope {
   double value = 0,
-         error = 0;  ///< two-sided slope, or at a kink the value between the slopes nearest to analytic
+         error = 0;            ///< two-sided slope, or at a kink the value between the slopes nearest to analytic
   double left = 0, right = 0;  ///< one-sided slopes; meaningful at a kink
   double tolerance = 0;        ///< what |analytic - value| may be
   bool kink = false;
@@ -32,6 +33,11 @@ struct LineSlope {
   bool agrees = false;   ///< |analytic - value| <= tolerance
   bool resolved = true;  ///< false when neither value nor analytic exceeds the error, and f changes somewhere
 };
+
+/// How bad an error is beside what it may be.
+inline double badness(double error, double tolerance) {
+  return error == 0 ? 0 : tolerance > 0 ? error / tolerance : std::numeric_limits<double>::infinity();
+}
 
 /// Measures the slope of f at t = 0 and judges `analytic` by it.
 LineSlope judge_slope(const LineFunction& f, const LineSetting& setting, double analytic);

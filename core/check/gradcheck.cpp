@@ -61,8 +61,7 @@ class Saved {
   Saved(const Saved&) = delete;
   Saved& operator=(const Saved&) = delete;
   ~Saved() {
-    for (std::size_t i = 0; i < before_.size(); ++i)
-      std::ranges::copy(before_[i], tensors_[i].values.begin());
+    for (std::size_t i = 0; i < before_.size(); ++i) std::ranges::copy(before_[i], tensors_[i].values.begin());
   }
   const std::vector<double>& operator[](std::size_t tensor) const { return before_[tensor]; }
 
@@ -72,6 +71,12 @@ class Saved {
 };
 
 using Gradients = std::vector<std::vector<double>>;
+
+std::string two_texts(const char* what, double first, double then) {
+  char text[120];
+  std::snprintf(text, sizeof text, "the %s was %.17g and then %.17g at the same point", what, first, then);
+  return text;
+}
 
 bool same_bits(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
@@ -83,16 +88,18 @@ class Checker {
 
   GradcheckReport run() {
     for (const CheckedTensor& t : tensors_) {
-      TensorReport r;
+      TensorReport& r = report_.tensors.emplace_back();
       r.name = t.name;
       r.shape = t.shape;
       r.elements = t.shape.size();
-      report_.tensors.push_back(std::move(r));
       scales_.push_back(element_scales(t.values));
     }
-    if (!inputs_finite() || !value_steady(true)) return finish();
+    if (!all_finite("the input", [&](std::size_t i) { return tensors_[i].values; }) || !value_steady(true))
+      return finish();
     const Gradients analytic = gradients();
-    if (!gradients_finite(analytic)) return finish();
+    if (!all_finite(
+            "the gradient", [&](std::size_t i) -> const auto& { return analytic[i]; }))
+      return finish();
     if (!gradients_steady(analytic, gradients())) return finish();
     measure_noise();
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
@@ -116,9 +123,9 @@ class Checker {
     for (TensorReport& r : report_.tensors) {
       Index rest = r.worst_index;
       if (rest < 0) continue;
-      r.worst_position.assign(static_cast<std::size_t>(r.shape.rank()), 0);
+      r.worst_position.assign(r.shape.rank(), 0);
       for (int axis = r.shape.rank(); axis-- > 0;) {
-        r.worst_position[static_cast<std::size_t>(axis)] = rest % r.shape[axis];
+        r.worst_position[axis] = rest % r.shape[axis];
         rest /= r.shape[axis];
       }
     }
@@ -128,39 +135,30 @@ class Checker {
   Gradients gradients() {
     Gradients g = gradient_();
     if (g.size() != tensors_.size())
-      throw ShapeError("[gradcheck] gradient() gave " + std::to_string(g.size()) + " tensors, expected " +
-                       std::to_string(tensors_.size()));
+      throw ShapeError("[gradcheck] gradient() gave ", g.size(), " tensors, expected ", tensors_.size());
     for (std::size_t i = 0; i < g.size(); ++i)
       if (g[i].size() != tensors_[i].values.size())
-        throw ShapeError("[gradcheck] gradient of '" + tensors_[i].name + "' has " +
-                         std::to_string(g[i].size()) + " elements, the tensor " + tensors_[i].shape.str() +
-                         " has " + std::to_string(tensors_[i].values.size()));
+        throw ShapeError("[gradcheck] gradient of '", tensors_[i].name, "' has ", g[i].size(), " elements, the tensor ",
+                         tensors_[i].shape.str(), " has ", tensors_[i].values.size());
     return g;
   }
 
-  bool inputs_finite() {
+  // `of(i)` are the numbers of tensor i.
+  bool all_finite(const char* what, const auto& of) {
     bool finite = true;
-    for (std::size_t i = 0; i < tensors_.size(); ++i)
-      finite &= all_finite(i, tensors_[i].values, "the input");
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      const std::span<const double> values = of(i);
+      const auto bad = std::ranges::find_if(values, [](double v) { return !std::isfinite(v); });
+      if (bad == values.end()) continue;
+      TensorReport& r = report_.tensors[i];
+      r.verdict = Verdict::non_finite;
+      r.worst_index = bad - values.begin();
+      r.analytic = *bad;
+      r.numeric = std::numeric_limits<double>::quiet_NaN();
+      r.note = detail::text(what, " is ", *bad, " here");
+      finite = false;
+    }
     return finite;
-  }
-
-  bool gradients_finite(const Gradients& g) {
-    bool finite = true;
-    for (std::size_t i = 0; i < g.size(); ++i) finite &= all_finite(i, g[i], "the gradient");
-    return finite;
-  }
-
-  bool all_finite(std::size_t tensor, std::span<const double> values, const char* what) {
-    const auto bad = std::ranges::find_if(values, [](double v) { return !std::isfinite(v); });
-    if (bad == values.end()) return true;
-    TensorReport& r = report_.tensors[tensor];
-    r.verdict = Verdict::non_finite;
-    r.worst_index = bad - values.begin();
-    r.analytic = *bad;
-    r.numeric = std::numeric_limits<double>::quiet_NaN();
-    r.note = std::string(what) + " is " + std::to_string(*bad) + " here";
-    return false;
   }
 
   bool value_steady(bool first) {
@@ -175,11 +173,8 @@ class Checker {
     }
     const double again = first ? evaluate() : v;
     if (same_bits(report_.value, again)) return true;
-    char text[120];
-    std::snprintf(text, sizeof text, "the value was %.17g and then %.17g at the same point", report_.value,
-                  again);
     report_.value_verdict = Verdict::nondeterministic;
-    report_.value_note = text;
+    report_.value_note = two_texts("value", report_.value, again);
     return false;
   }
 
@@ -189,13 +184,10 @@ class Checker {
       for (std::size_t j = 0; j < a[i].size(); ++j) {
         if (same_bits(a[i][j], b[i][j])) continue;
         TensorReport& r = report_.tensors[i];
-        char text[120];
-        std::snprintf(text, sizeof text, "the gradient was %.17g and then %.17g at the same point", a[i][j],
-                      b[i][j]);
         r.verdict = Verdict::nondeterministic;
         r.worst_index = static_cast<Index>(j);
         r.analytic = a[i][j];
-        r.note = text;
+        r.note = two_texts("gradient", a[i][j], b[i][j]);
         steady = false;
         break;
       }
@@ -246,8 +238,7 @@ class Checker {
 
   double largest_effect(std::size_t tensor, const std::vector<double>& g) const {
     double largest = 0;
-    for (std::size_t i = 0; i < g.size(); ++i)
-      largest = std::max(largest, std::abs(g[i] * own_size(tensor, i)));
+    for (std::size_t i = 0; i < g.size(); ++i) largest = std::max(largest, std::abs(g[i] * own_size(tensor, i)));
     return largest;
   }
 
@@ -260,15 +251,13 @@ class Checker {
       t = x - x0;
       return evaluate();
     };
-    const LineSlope s =
-        detail::judge_slope(line, setting(scales_[tensor][i], std::abs(x0) * 0x1p-46, slack), analytic);
+    const LineSlope s = detail::judge_slope(line, setting(scales_[tensor][i], std::abs(x0) * 0x1p-46, slack), analytic);
     x = x0;
     return s;
   }
 
   // `weights` times the size of each element is the direction; its length is that of one element's step.
-  LineSlope judge_direction(std::size_t tensor, const std::vector<double>& weights,
-                            const std::vector<double>& g) {
+  LineSlope judge_direction(std::size_t tensor, const std::vector<double>& weights, const std::vector<double>& g) {
     const std::vector<double>& scales = scales_[tensor];
     double count = 0;
     for (double w : weights) count += w != 0;
@@ -289,23 +278,16 @@ class Checker {
   }
 
   static Verdict verdict(const LineSlope& s) {
-    return !s.finite   ? Verdict::non_finite
-           : !s.agrees ? Verdict::wrong
-           : s.kink    ? Verdict::kink
-                       : Verdict::ok;
+    return !s.finite ? Verdict::non_finite : !s.agrees ? Verdict::wrong : s.kink ? Verdict::kink : Verdict::ok;
   }
 
   // Keeps the worst: first by verdict, then by error / tolerance.
   void keep(TensorReport& r, Index index, double analytic, const LineSlope& s) {
     const Verdict v = verdict(s);
     const double error = std::abs(analytic - s.value);
-    const auto badness = [](double e, double tolerance) {
-      return e == 0 ? 0.0 : tolerance > 0 ? e / tolerance : std::numeric_limits<double>::infinity();
-    };
-    const bool first = !measured_;
-    measured_ = true;
-    if (!first &&
-        (v < r.verdict || (v == r.verdict && badness(error, s.tolerance) <= badness(r.error, r.tolerance))))
+    const bool first = !std::exchange(measured_, true);
+    if (!first && (v < r.verdict ||
+                   (v == r.verdict && detail::badness(error, s.tolerance) <= detail::badness(r.error, r.tolerance))))
       return;
     r.verdict = v;
     r.worst_index = index;
@@ -384,8 +366,8 @@ class Checker {
     while (end - begin > 1) {
       const std::size_t middle = begin + (end - begin) / 2;
       std::vector<double> lower = weights, upper = weights;
-      std::fill(lower.begin() + static_cast<std::ptrdiff_t>(middle), lower.end(), 0.0);
-      std::fill(upper.begin(), upper.begin() + static_cast<std::ptrdiff_t>(middle), 0.0);
+      std::fill(lower.data() + middle, lower.data() + lower.size(), 0.0);
+      std::fill_n(upper.data(), middle, 0.0);
       const LineSlope a = judge_direction(tensor, lower, g), b = judge_direction(tensor, upper, g);
       if (verdict(a) < Verdict::wrong && verdict(b) < Verdict::wrong) return;
       const double off_a = std::abs(dot(tensor, lower, g) - a.value) / std::max(a.tolerance, 0x1p-1000);
@@ -413,29 +395,28 @@ class Checker {
 
 void check_arguments(std::span<const CheckedTensor> tensors, const GradcheckOptions& o) {
   if (!(o.rtol > 0) || !(o.eps > 0) || !(o.precision > 0) || o.projections < 1)
-    throw ValueError("[gradcheck] rtol " + std::to_string(o.rtol) + ", eps " + std::to_string(o.eps) +
-                     ", precision " + std::to_string(o.precision) + ", projections " +
-                     std::to_string(o.projections) + ": all must be positive");
+    throw ValueError("[gradcheck] rtol ", o.rtol, ", eps ", o.eps, ", precision ", o.precision, ", projections ",
+                     o.projections, ": all must be positive");
   for (const CheckedTensor& t : tensors)
     if (static_cast<Index>(t.values.size()) != t.shape.size())
-      throw ShapeError("[gradcheck] '" + t.name + "' has " + std::to_string(t.values.size()) +
-                       " values, its shape " + t.shape.str() + " has " + std::to_string(t.shape.size()));
+      throw ShapeError("[gradcheck] '", t.name, "' has ", t.values.size(), " values, its shape ", t.shape.str(),
+                       " has ", t.shape.size());
 }
 
 }  // namespace
 
 GradcheckReport check_gradient(const std::function<double()>& value, const std::function<Gradients()>& gradient,
-                          std::span<const CheckedTensor> tensors, const GradcheckOptions& options) {
+                               std::span<const CheckedTensor> tensors, const GradcheckOptions& options) {
   check_arguments(tensors, options);
   return Checker(value, gradient, tensors, options).run();
 }
 
 GradcheckReport check_gradient(const std::function<double(const std::vector<double>&)>& value,
-                          const std::function<std::vector<double>(const std::vector<double>&)>& gradient,
-                          std::vector<double> x, const GradcheckOptions& options) {
+                               const std::function<std::vector<double>(const std::vector<double>&)>& gradient,
+                               std::vector<double> x, const GradcheckOptions& options) {
   const CheckedTensor tensor{"x", {static_cast<Index>(x.size())}, x};
   return check_gradient([&] { return value(x); }, [&] { return Gradients{gradient(x)}; }, std::span(&tensor, 1),
-                   options);
+                        options);
 }
 
 }  // namespace unroll

@@ -5,35 +5,29 @@
 #include <limits>
 #include <ostream>
 
+#include "../error.hpp"
+#include "finite_difference_detail.hpp"
 #include "gradcheck.hpp"
 
 namespace unroll {
 namespace {
 
-std::string value_text(double v) {
+std::string number_text(const char* format, double v) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.6g", v);
+  std::snprintf(text, sizeof text, format, v);
   return text;
 }
-
-std::string short_number(double v) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1e", v);
-  return text;
-}
+std::string value_text(double v) { return number_text("%.6g", v); }
+std::string short_number(double v) { return number_text("%.1e", v); }
 
 std::string position(const TensorReport& r) {
   if (r.worst_index < 0) return r.elements == 0 ? "" : "[?]";
   std::string text = "[";
-  for (std::size_t i = 0; i < r.worst_position.size(); ++i)
-    text += (i > 0 ? "," : "") + std::to_string(r.worst_position[i]);
+  for (const Index i : r.worst_position) text += detail::text(text.size() > 1 ? "," : "", i);
   return text + "]";
 }
 
-double badness(const TensorReport& r) {
-  if (r.error == 0) return 0;
-  return r.tolerance > 0 ? r.error / r.tolerance : std::numeric_limits<double>::infinity();
-}
+double badness(const TensorReport& r) { return detail::badness(r.error, r.tolerance); }
 
 std::string remark(const TensorReport& r) {
   std::string text;
@@ -46,8 +40,7 @@ using Row = std::array<std::string, 9>;
 
 Row row(const TensorReport& r) {
   if (r.elements == 0) return {r.name, r.shape.str(), to_string(r.verdict), "", "", "", "", "", "empty"};
-  if (!r.measured && r.verdict == Verdict::ok)
-    return {r.name, r.shape.str(), "-", "", "", "", "", "", "not measured"};
+  if (!r.measured && r.verdict == Verdict::ok) return {r.name, r.shape.str(), "-", "", "", "", "", "", "not measured"};
   return {r.name,
           r.shape.str(),
           to_string(r.verdict),
@@ -62,19 +55,8 @@ Row row(const TensorReport& r) {
 }  // namespace
 
 const char* to_string(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::ok:
-      return "ok";
-    case Verdict::kink:
-      return "kink";
-    case Verdict::wrong:
-      return "wrong";
-    case Verdict::nondeterministic:
-      return "nondeterministic";
-    case Verdict::non_finite:
-      return "non-finite";
-  }
-  return "?";
+  constexpr const char* names[] = {"ok", "kink", "wrong", "nondeterministic", "non-finite"};
+  return names[static_cast<int>(verdict)];
 }
 
 Verdict GradcheckReport::verdict() const {
@@ -87,8 +69,7 @@ const TensorReport* GradcheckReport::worst() const {
   const TensorReport* worst = nullptr;
   for (const TensorReport& r : tensors) {
     if (r.elements == 0) continue;
-    if (worst == nullptr || r.verdict > worst->verdict ||
-        (r.verdict == worst->verdict && badness(r) > badness(*worst)))
+    if (worst == nullptr || r.verdict > worst->verdict || (r.verdict == worst->verdict && badness(r) > badness(*worst)))
       worst = &r;
   }
   return worst;
@@ -102,17 +83,16 @@ std::string GradcheckReport::str() const {
   } else if (w == nullptr) {
     text += ", nothing to check";
   } else if (verdict() == Verdict::ok) {
-    text += ", " + std::to_string(tensors.size()) + (tensors.size() == 1 ? " tensor" : " tensors") +
-            ", closest to its tolerance " + w->name + position(*w);
+    text += detail::text(", ", tensors.size(), tensors.size() == 1 ? " tensor" : " tensors",
+                         ", closest to its tolerance ", w->name, position(*w));
   } else {
     text += ", look at " + w->name + position(*w) + ": analytic " + value_text(w->analytic) + ", numeric " +
             value_text(w->numeric);
     if (const std::string more = remark(*w); !more.empty()) text += ", " + more;
   }
-  text += " (value " + value_text(value) + ", " + std::to_string(evaluations) + " evaluations)\n";
+  text += detail::text(" (value ", value_text(value), ", ", evaluations, " evaluations)\n");
 
-  std::vector<Row> rows{
-      {"tensor", "shape", "verdict", "worst", "analytic", "numeric", "error", "tolerance", ""}};
+  std::vector<Row> rows{{"tensor", "shape", "verdict", "worst", "analytic", "numeric", "error", "tolerance", ""}};
   for (const TensorReport& r : tensors) rows.push_back(row(r));
   Row::size_type column = 0;
   std::array<std::size_t, 9> width{};

@@ -44,15 +44,13 @@ bool is_one_row(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k)
 
 [[noreturn]] void refuse(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, Index lda, Index ldb,
                          Index ldc) {
-  const std::string sizes = "m=" + std::to_string(m) + " n=" + std::to_string(n) + " k=" + std::to_string(k);
-  const std::string leading =
-      "lda=" + std::to_string(lda) + " ldb=" + std::to_string(ldb) + " ldc=" + std::to_string(ldc);
-  if (std::min({m, n, k}) < 0) throw ValueError("[gemm] " + sizes + "; expected sizes of at least 0");
+  const std::string sizes = detail::text("m=", m, " n=", n, " k=", k);
+  const std::string leading = detail::text("lda=", lda, " ldb=", ldb, " ldc=", ldc);
+  if (std::min({m, n, k}) < 0) throw ValueError("[gemm] ", sizes, "; expected sizes of at least 0");
   if (std::max({m, n, k, lda, ldb, ldc}) > std::numeric_limits<int>::max())
-    throw ValueError("[gemm] " + sizes + " " + leading + "; expected at most 2147483647 each");
-  throw ValueError("[gemm] " + leading + " for " + sizes + "; expected at least " +
-                   std::to_string(transpose_a == Trans::yes ? m : k) + ", " +
-                   std::to_string(transpose_b == Trans::yes ? k : n) + ", " + std::to_string(n));
+    throw ValueError("[gemm] ", sizes, " ", leading, "; expected at most 2147483647 each");
+  throw ValueError("[gemm] ", leading, " for ", sizes, "; expected at least ", transpose_a == Trans::yes ? m : k, ", ",
+                   transpose_b == Trans::yes ? k : n, ", ", n);
 }
 
 }  // namespace
@@ -99,8 +97,7 @@ template <class T>
 void pack(Trans transpose_b, Index k, Index n, const T* b, Index ldb, T* packed) {
   const Index cols = transpose_b == Trans::yes ? k : n;
   if (k < 0 || n < 0 || ldb < cols)
-    throw ValueError("[pack] k=" + std::to_string(k) + " n=" + std::to_string(n) + " ldb=" + std::to_string(ldb) +
-                     "; expected sizes of at least 0, ldb of at least " + std::to_string(cols));
+    throw ValueError("[pack] k=", k, " n=", n, " ldb=", ldb, "; expected sizes of at least 0, ldb of at least ", cols);
   detail::gemm_kernels<T>().pack(transpose_b == Trans::yes, k, n, b, ldb, packed);
 }
 
@@ -108,8 +105,7 @@ template <class T>
 void gemm_packed(Index m, Index n, Index k, T alpha, const T* a, Index lda, const T* packed, T beta, const T* d,
                  Index ldd, T* c, Index ldc) {
   if (m < 0 || n < 0 || k < 0 || lda < k || (ldd != 0 && ldd < n) || ldc < n)
-    throw ValueError("[gemm_packed] m=" + std::to_string(m) + " n=" + std::to_string(n) + " k=" + std::to_string(k) +
-                     " lda=" + std::to_string(lda) + " ldd=" + std::to_string(ldd) + " ldc=" + std::to_string(ldc) +
+    throw ValueError("[gemm_packed] m=", m, " n=", n, " k=", k, " lda=", lda, " ldd=", ldd, " ldc=", ldc,
                      "; expected sizes of at least 0, lda of at least k, ldd of 0 or at least n, ldc of at least n");
   if (k == 0 || alpha == T(0)) {
     if (beta != T(0) && d != c) detail::kernels<T>().copy_rows(c, ldc, d, ldd, m, n);
@@ -145,8 +141,8 @@ std::string gemm_description() {
   if (gemm_has_dnnl()) text += detail::dnnl_name() + " (float), ";
   if (gemm_has_cblas()) text += detail::cblas_name() + " (float, double), ";
   const int threads = blas_threads();
-  return text + "own loops (" + isa_name(active_isa()) + "); " + std::to_string(threads) +
-         (threads == 1 ? " thread" : " threads") + "; class " + detail::class_name(detail::gemm_class());
+  return detail::text(text, "own loops (", isa_name(active_isa()), "); ", threads,
+                      threads == 1 ? " thread" : " threads", "; class ", detail::class_name(detail::gemm_class()));
 }
 
 std::string gemm_rules() {

@@ -23,15 +23,13 @@ void gemm_dnnl(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, 
       dnnl_sgemm(transpose_a == Trans::yes ? 'T' : 'N', transpose_b == Trans::yes ? 'T' : 'N', m, n, k, alpha,
                  a, lda, b, ldb, beta, c, ldc);
   if (status != dnnl_success)
-    throw Error("[gemm] oneDNN refused a product of (" + std::to_string(m) + "," + std::to_string(k) +
-                ") by (" + std::to_string(k) + "," + std::to_string(n) + "), status " +
-                std::to_string(status));
+    throw Error(
+        detail::text("[gemm] oneDNN refused a product of (", m, ",", k, ") by (", k, ",", n, "), status ", status));
 }
 
 std::string dnnl_name() {
   const dnnl_version_t* v = dnnl_version();
-  return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
-         std::to_string(v->patch);
+  return detail::text("oneDNN ", v->major, ".", v->minor, ".", v->patch);
 }
 
 Isa dnnl_isa() noexcept {

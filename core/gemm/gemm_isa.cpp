@@ -102,11 +102,8 @@ void tile(Index k, const Left<T>& a, const T* b, Index next_panel, const Result<
     const int j = i % all;
     const Result<T> here = result.at(i / all, j * size);
     const L<T> y = here.alpha * sum[i];
-    if (j == all - 1 && last < size) {
-      (here.beta == T(0) ? y : mul_add(L<T>(here.beta), L<T>::load(here.d, last), y)).store(here.c, last);
-    } else {
-      (here.beta == T(0) ? y : mul_add(L<T>(here.beta), L<T>::load(here.d), y)).store(here.c);
-    }
+    const int n = j == all - 1 ? last : size;
+    (here.beta == T(0) ? y : mul_add(L<T>(here.beta), L<T>::load(here.d, n), y)).store(here.c, n);
   });
 }
 

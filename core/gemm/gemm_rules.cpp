@@ -1,9 +1,9 @@
-#include "gemm_rules_detail.hpp"
-
 #include <span>
 #include <type_traits>
 
+#include "../error.hpp"
 #include "../isa.hpp"
+#include "gemm_rules_detail.hpp"
 
 namespace unroll::detail {
 namespace {
@@ -184,8 +184,8 @@ std::string rules_text() {
   for (const Rule& r : rules<T>()) {
     text += std::string("  ") + form_name(r.form);
     const auto bound = [&](const char* what, double least, double most) {
-      if (least > 0) text += std::string(", ") + what + " >= " + std::to_string(static_cast<Index>(least));
-      if (most < no_limit) text += std::string(", ") + what + " <= " + std::to_string(static_cast<Index>(most));
+      if (least > 0) text += detail::text(", ", what, " >= ", static_cast<Index>(least));
+      if (most < no_limit) text += detail::text(", ", what, " <= ", static_cast<Index>(most));
     };
     bound("m", r.least_m, r.most_m);
     bound("n", r.least_n, no_limit);

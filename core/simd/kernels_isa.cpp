@@ -104,7 +104,7 @@ constexpr Index block_rows = 64;
 template <int width, class T>
 void column_strip(T* dst, const T* src, Index rows, Index row_stride, int cols, bool overwrite) {
   using L = Lane<T, native_arch>;
-  const bool tail = cols < width * L::size;  // only with width 1
+  const int n = width > 1 ? L::size : cols;
   CompensatedSum<L> total[width];
   for (Index first = 0; first < rows; first += block_rows) {
     const Index last = first + block_rows < rows ? first + block_rows : rows;
@@ -112,17 +112,13 @@ void column_strip(T* dst, const T* src, Index rows, Index row_stride, int cols, 
     for (int k = 0; k < width; ++k) sum[k] = L(0);
     for (Index r = first; r < last; ++r) {
       const T* row = src + r * row_stride;
-      for (int k = 0; k < width; ++k) sum[k] += tail ? L::load(row, cols) : L::load(row + k * L::size);
+      for (int k = 0; k < width; ++k) sum[k] += L::load(row + k * L::size, n);
     }
     for (int k = 0; k < width; ++k) total[k].add(sum[k]);
   }
   for (int k = 0; k < width; ++k) {
     T* to = dst + k * L::size;
-    if (tail) {
-      (overwrite ? total[k].sum : L::load(to, cols) + total[k].sum).store(to, cols);
-    } else {
-      (overwrite ? total[k].sum : L::load(to) + total[k].sum).store(to);
-    }
+    (overwrite ? total[k].sum : L::load(to, n) + total[k].sum).store(to, n);
   }
 }
 

@@ -241,6 +241,7 @@ struct Lane {
   }
   /// The first `n` numbers from `from` (0 <= n <= size) and zeros behind them; reads nothing past `from + n`.
   static UNROLL_INLINE Lane load(const T* from, int n) {
+    if (n == size) return load(from);
     if constexpr (detail::MaskedMemory<T, Arch>::available) {
       return Lane(Raw(detail::MaskedMemory<T, Arch>::load(from, n)));
     } else {
@@ -258,6 +259,7 @@ struct Lane {
   }
   /// Writes the first `n` numbers and nothing past `to + n`.
   UNROLL_INLINE void store(T* to, int n) const {
+    if (n == size) return store(to);
     if constexpr (detail::MaskedMemory<T, Arch>::available) {
       detail::MaskedMemory<T, Arch>::store(to, n, raw);
     } else {
@@ -265,6 +267,13 @@ struct Lane {
       store(all);
       for (int i = 0; i < n; ++i) to[i] = all[i];
     }
+  }
+  /// The first `n` numbers and zeros behind them.
+  UNROLL_INLINE Lane first(int n) const {
+    if (n == size) return *this;
+    alignas(64) T some[size];
+    store(some, n);
+    return load(some, n);
   }
   /// Number `i` of the lane. Slow; for tests and for looking at a value.
   UNROLL_INLINE T operator[](int i) const {
@@ -310,6 +319,14 @@ UNROLL_INLINE Lane<T, Arch> select(Mask<T, Arch> mask, std::type_identity_t<Lane
 }
 
 namespace detail {
+
+// f(i, n) for i = 0, size, 2 size ... below `count`, where n numbers are left of a register: a constant until the last.
+template <int size, class F>
+UNROLL_INLINE void by_registers(std::int64_t count, const F& f) {
+  std::int64_t i = 0;
+  for (; i + size <= count; i += size) f(i, std::integral_constant<int, size>());
+  if (i < count) f(i, static_cast<int>(count - i));
+}
 
 // The sum of a register's numbers in every place: halves are swapped and added.
 template <int half, class T, class Register, int... i>

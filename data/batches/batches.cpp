@@ -15,32 +15,29 @@ Batches cut(const std::vector<Index>& order, Index size, bool drop_last) {
   const auto step = static_cast<std::size_t>(size);
   for (std::size_t from = 0; from < order.size(); from += step) {
     const std::size_t to = std::min(from + step, order.size());
-    if (to - from == step || !drop_last)
-      batches.emplace_back(order.begin() + static_cast<std::ptrdiff_t>(from),
-                           order.begin() + static_cast<std::ptrdiff_t>(to));
+    if (to - from == step || !drop_last) batches.emplace_back(order.begin() + from, order.begin() + to);
   }
   return batches;
 }
 
 void check_sizes(const char* op, Index count, Index size) {
   if (count < 0 || size < 1)
-    throw ValueError(std::string("[") + op + "] " + std::to_string(count) + " items in batches of " +
-                     std::to_string(size) + ", expected 0 or more in batches of 1 or more");
+    throw ValueError("[", op, "] ", count, " items in batches of ", size,
+                     ", expected 0 or more in batches of 1 or more");
 }
 
 }  // namespace
 
 Batches batches_by_length(std::span<const Index> lengths, Rng& rng, const BatchOptions& o) {
-  const auto refuse = [](const std::string& what) { throw ValueError("[batches_by_length] " + what); };
+  const auto refuse = [](const auto&... what) { throw ValueError("[batches_by_length] ", what...); };
   if (o.tokens < 0 || o.max_items < 0 || o.pool < 0)
-    refuse("tokens " + std::to_string(o.tokens) + ", max_items " + std::to_string(o.max_items) + ", pool " +
-           std::to_string(o.pool) + ", expected 0 or more");
+    refuse("tokens ", o.tokens, ", max_items ", o.max_items, ", pool ", o.pool, ", expected 0 or more");
   if (o.tokens == 0 && o.max_items == 0) refuse("no limit, expected tokens or max_items");
   for (std::size_t i = 0; i < lengths.size(); ++i)
-    if (lengths[i] < 0) refuse("item " + std::to_string(i) + " has length " + std::to_string(lengths[i]));
-  const auto length = [&](Index i) { return lengths[static_cast<std::size_t>(i)]; };
+    if (lengths[i] < 0) refuse("item ", i, " has length ", lengths[i]);
+  const auto length = [&](Index i) { return lengths[i]; };
 
-  std::vector<Index> order = rng.permutation(static_cast<Index>(lengths.size()));
+  std::vector<Index> order = rng.permutation(lengths.size());
   const std::size_t pool = o.pool > 0 ? static_cast<std::size_t>(o.pool) : std::max<std::size_t>(order.size(), 1);
   Batches batches;
   for (std::size_t from = 0; from < order.size(); from += pool) {
@@ -74,22 +71,22 @@ Batches shuffled_batches(Index count, Index size, Rng& rng, bool drop_last) {
 
 Batches ordered_batches(Index count, Index size) {
   check_sizes("ordered_batches", count, size);
-  std::vector<Index> order(static_cast<std::size_t>(count));
+  std::vector<Index> order(count);
   std::iota(order.begin(), order.end(), Index{0});
   return cut(order, size, false);
 }
 
 template <class T>
 Padded<T> pad_lists(std::span<const std::vector<T>> lists, std::type_identity_t<T> value, Index features) {
-  if (features < 1) throw ValueError("[pad_lists] " + std::to_string(features) + " features, expected 1 or more");
+  if (features < 1) throw ValueError("[pad_lists] ", features, " features, expected 1 or more");
   const auto width = static_cast<std::size_t>(features);
   Padded<T> padded;
   padded.batch = std::ssize(lists);
   for (const auto& list : lists) {
     if (list.size() % width != 0)
-      throw ShapeError("[pad_lists] list " + std::to_string(padded.lengths.size()) + " has " +
-                       std::to_string(list.size()) + " numbers, expected a multiple of " + std::to_string(features));
-    padded.lengths.push_back(static_cast<Index>(list.size() / width));
+      throw ShapeError("[pad_lists] list ", padded.lengths.size(), " has ", list.size(),
+                       " numbers, expected a multiple of ", features);
+    padded.lengths.push_back(list.size() / width);
     padded.steps = std::max(padded.steps, padded.lengths.back());
   }
   padded.values.assign(static_cast<std::size_t>(padded.steps) * lists.size() * width, value);

@@ -49,7 +49,7 @@ template <class Element>
 UNROLL_PER_ISA std::vector<Element> chosen(const std::vector<Element>& list, std::span<const Index> batch) {
   std::vector<Element> items;
   items.reserve(batch.size());
-  for (const Index i : batch) items.push_back(list[static_cast<std::size_t>(i)]);
+  for (const Index i : batch) items.push_back(list[i]);
   return items;
 }
 
@@ -58,7 +58,7 @@ template <class Element>
 UNROLL_PER_ISA std::vector<Index> lengths_of(const std::vector<std::vector<Element>>& lists) {
   std::vector<Index> lengths;
   lengths.reserve(lists.size());
-  for (const auto& list : lists) lengths.push_back(static_cast<Index>(list.size()));
+  for (const auto& list : lists) lengths.push_back(list.size());
   return lengths;
 }
 
@@ -73,10 +73,9 @@ struct Padded {
   /// (T, B): 1 where there is an element, 0 where there is padding.
   template <class T = float>
   UNROLL_PER_ISA std::vector<T> mask() const {
-    std::vector<T> ones(static_cast<std::size_t>(steps * batch));
+    std::vector<T> ones(steps * batch);
     for (Index t = 0; t < steps; ++t)
-      for (Index b = 0; b < batch; ++b)
-        ones[static_cast<std::size_t>(t * batch + b)] = T(t < lengths[static_cast<std::size_t>(b)]);
+      for (Index b = 0; b < batch; ++b) ones[t * batch + b] = T(t < lengths[b]);
     return ones;
   }
 };

@@ -56,7 +56,7 @@ class UNROLL_PER_ISA Prefetch {
   /// when it is asked for.
   Prefetch(Index count, F make, Index ahead = 2) : make_(std::move(make)), count_(count) {
     if (ahead < 1) return;
-    slots_.resize(static_cast<std::size_t>(ahead));
+    slots_.resize(ahead);
     thread_.emplace(slots_.size(), &Prefetch::fill, this);
   }
   Prefetch(const Prefetch&) = delete;
@@ -67,7 +67,7 @@ class UNROLL_PER_ISA Prefetch {
     if (thread_) {
       const Index slot = thread_->next();
       if (slot < 0) return {};
-      std::optional<Batch> batch = std::exchange(slots_[static_cast<std::size_t>(slot)], std::nullopt);
+      std::optional<Batch> batch = std::exchange(slots_[slot], std::nullopt);
       thread_->release();
       return batch;
     }

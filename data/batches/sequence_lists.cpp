@@ -24,16 +24,16 @@ void each_step(const Sequence<T>& x, F&& f) {
 
 template <class T>
 std::vector<std::vector<T>> lists_of(const Sequence<T>& x) {
-  std::vector<std::vector<T>> lists(static_cast<std::size_t>(x.batch()));
+  std::vector<std::vector<T>> lists(x.batch());
   each_step(x, [&](std::size_t b, auto row) { lists[b].insert(lists[b].end(), row.begin(), row.end()); });
   return lists;
 }
 
 template <class T>
 std::vector<std::vector<Index>> argmax_lists(const Sequence<T>& x) {
-  std::vector<std::vector<Index>> lists(static_cast<std::size_t>(x.batch()));
+  std::vector<std::vector<Index>> lists(x.batch());
   each_step(x, [&](std::size_t b, auto row) {
-    if (row.empty()) throw ShapeError("[argmax_lists] rows " + x.rows.shape().str() + " have no values to choose from");
+    if (row.empty()) throw ShapeError("[argmax_lists] rows ", x.rows.shape().str(), " have no values to choose from");
     lists[b].push_back(std::max_element(row.begin(), row.end()) - row.begin());
   });
   return lists;

@@ -39,8 +39,7 @@ template <class Keys>
 UNROLL_PER_ISA std::vector<Index> group_equal(const Keys& keys) {
   std::map<std::decay_t<decltype(*std::begin(keys))>, Index> numbers;
   std::vector<Index> groups;
-  for (const auto& key : keys)
-    groups.push_back(numbers.try_emplace(key, static_cast<Index>(numbers.size())).first->second);
+  for (const auto& key : keys) groups.push_back(numbers.try_emplace(key, numbers.size()).first->second);
   return groups;
 }
 
@@ -52,7 +51,7 @@ template <class Keys>
 UNROLL_PER_ISA Split split_distinct(const Keys& keys, Rng& rng, SplitOptions options = {}) {
   const std::vector<Index> groups = group_equal(keys);
   options.groups = groups;
-  return split_items(static_cast<Index>(groups.size()), rng, options);
+  return split_items(groups.size(), rng, options);
 }
 
 /// The first item of each group, in order: what is left when duplicates are dropped.

@@ -29,9 +29,9 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   static std::atomic<unsigned> number{0};
   struct stat old {};
   const bool replaces = ::stat(path_.c_str(), &old) == 0;
-  if (replaces && !S_ISREG(old.st_mode)) throw FileError("[write] " + path_ + ": exists and is no regular file");
+  if (replaces && !S_ISREG(old.st_mode)) throw FileError("[write] ", path_, ": exists and is no regular file");
   do {
-    temporary_ = path_ + "." + std::to_string(::getpid()) + "-" + std::to_string(number++) + ".tmp";
+    temporary_ = detail::text(path_, ".", ::getpid(), "-", number++, ".tmp");
     file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   } while (file_ < 0 && errno == EEXIST);  // left by a killed process that had our number
   if (file_ < 0) fail("cannot be written");
@@ -49,22 +49,22 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::fail(const char* what) const {
-  throw FileError("[write] " + path_ + ": " + what + ": " + std::strerror(errno));
+  throw FileError("[write] ", path_, ": ", what, ": ", std::strerror(errno));
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
-  if (file_ < 0) throw FileError("[write] " + path_ + ": written after commit()");
+  if (file_ < 0) throw FileError("[write] ", path_, ": written after commit()");
   while (!bytes.empty()) {
     // Linux takes at most 2 GiB at once.
     const ssize_t n = ::write(file_, bytes.data(), std::min<std::size_t>(bytes.size(), std::size_t{1} << 30));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail("cannot be written");
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    bytes = bytes.subspan(n);
   }
 }
 
 void AtomicFile::commit() {
-  if (file_ < 0) throw FileError("[write] " + path_ + ": commit() twice");
+  if (file_ < 0) throw FileError("[write] ", path_, ": commit() twice");
   if (::fsync(file_) != 0) fail("cannot be flushed to the disk");
   const int file = std::exchange(file_, -1);
   if (::close(file) != 0 || std::rename(temporary_.c_str(), path_.c_str()) != 0) {

@@ -16,17 +16,17 @@ namespace unroll {
 MappedFile::MappedFile(const std::string& path) {
   // Non-blocking, so that the name of a pipe is an error and no wait.
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  const auto fail = [&](const std::string& why) {
+  const auto fail = [&](const auto&... why) {
     if (file >= 0) ::close(file);
-    throw FileError("[read] " + path + ": " + why);
+    throw FileError("[read] ", path, ": ", why...);
   };
-  if (file < 0) fail(std::string("cannot be opened: ") + std::strerror(errno));
+  if (file < 0) fail("cannot be opened: ", std::strerror(errno));
   struct stat info {};
   if (::fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) fail("is no regular file");
   size_ = static_cast<std::size_t>(info.st_size);
   if (size_ > 0) {  // a mapping of nothing is an error
     void* p = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
-    if (p == MAP_FAILED) fail(std::string("cannot be mapped: ") + std::strerror(errno));
+    if (p == MAP_FAILED) fail("cannot be mapped: ", std::strerror(errno));
     data_ = static_cast<const std::byte*>(p);
   }
   ::close(file);

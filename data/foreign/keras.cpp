@@ -13,7 +13,7 @@ constexpr int gru_order[] = {1, 0, 2};  // z, r, h and r, z, n
 
 std::span<const int> order_of(RecurrentKind kind) {
   if (kind == RecurrentKind::gru) return gru_order;
-  return std::span(same).first(static_cast<std::size_t>(detail::gates_of(kind)));
+  return std::span(same).first(detail::gates_of(kind));
 }
 
 }  // namespace
@@ -30,10 +30,10 @@ RecurrentTensors<T> from_keras(RecurrentKind kind, const KerasRecurrent<T>& weig
   const Index rows = ours.weight_hh.shape[0];
   if (kind == RecurrentKind::gru) {
     if (weights.bias.shape == std::vector<Index>{rows})
-      throw ShapeError("[from_keras] bias " + detail::shape_text(weights.bias.shape) +
+      throw ShapeError("[from_keras] bias ", detail::shape_text(weights.bias.shape),
                        " is that of a GRU with reset_after=False, whose equations are others than GRUCell's; expected "
-                       "(2," +
-                       std::to_string(rows) + ")");
+                       "(2,",
+                       rows, ")");
     const Index expected[] = {2, rows};
     detail::check_plain<T>("from_keras: bias", weights.bias, expected);
     const auto half = weights.bias.values.begin() + rows;
@@ -44,7 +44,7 @@ RecurrentTensors<T> from_keras(RecurrentKind kind, const KerasRecurrent<T>& weig
   const Index expected[] = {rows};
   detail::check_plain<T>("from_keras: bias", weights.bias, expected);
   ours.bias_ih = weights.bias;
-  if (two_biases) ours.bias_hh = {{rows}, std::vector<T>(static_cast<std::size_t>(rows))};
+  if (two_biases) ours.bias_hh = {{rows}, std::vector<T>(rows)};
   return ours;
 }
 
@@ -59,7 +59,7 @@ KerasRecurrent<T> to_keras(RecurrentKind kind, const RecurrentTensors<T>& weight
   if (!ih.defined() && !hh.defined()) return keras;
   const Index rows = weights.weight_hh.shape[0];
   const auto or_zeros = [&](const PlainTensor<T>& b) {
-    return b.defined() ? b : PlainTensor<T>{{rows}, std::vector<T>(static_cast<std::size_t>(rows))};
+    return b.defined() ? b : PlainTensor<T>{{rows}, std::vector<T>(rows)};
   };
   if (kind == RecurrentKind::gru) {
     keras.bias = detail::reordered(or_zeros(ih), order);

@@ -47,8 +47,8 @@ std::vector<RecurrentTensors<T>> from_onnx(RecurrentKind kind, const OnnxRecurre
   const auto &w = weights.W.shape, &r = weights.R.shape;
   if (w.size() != 3 || r.size() != 3 || w[0] != r[0] || (w[0] != 1 && w[0] != 2) || w[1] != r[1] ||
       r[1] != gates * r[2])
-    throw ShapeError("[from_onnx] W " + detail::shape_text(w) + ", R " + detail::shape_text(r) + "; expected (D," +
-                     std::to_string(gates) + "*H,I) and (D," + std::to_string(gates) + "*H,H), D 1 or 2");
+    throw ShapeError("[from_onnx] W ", detail::shape_text(w), ", R ", detail::shape_text(r), "; expected (D,", gates,
+                     "*H,I) and (D,", gates, "*H,H), D 1 or 2");
   detail::check_plain<T>("from_onnx: W", weights.W, w);
   detail::check_plain<T>("from_onnx: R", weights.R, r);
   const Index rows = w[1], input = w[2], hidden = r[2];
@@ -73,7 +73,7 @@ std::vector<RecurrentTensors<T>> from_onnx(RecurrentKind kind, const OnnxRecurre
 template <class T>
 OnnxRecurrent<T> to_onnx(RecurrentKind kind, std::span<const RecurrentTensors<T>> directions) {
   if (directions.empty() || directions.size() > 2)
-    throw ValueError("[to_onnx] " + std::to_string(directions.size()) + " directions; expected 1 or 2");
+    throw ValueError("[to_onnx] ", directions.size(), " directions; expected 1 or 2");
   OnnxRecurrent<T> onnx;
   bool any_bias = false;
   for (const auto& d : directions) {

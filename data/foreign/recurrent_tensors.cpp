@@ -35,8 +35,8 @@ void detail::check_recurrent(const std::string& what, RecurrentKind kind, const 
   const auto& ih = weights.weight_ih.shape;
   const auto& hh = weights.weight_hh.shape;
   if (ih.size() != 2 || hh.size() != 2 || hh[0] != gates * hh[1] || ih[0] != hh[0])
-    throw ShapeError("[" + what + "] weight_ih " + shape_text(ih) + ", weight_hh " + shape_text(hh) + "; expected (" +
-                     std::to_string(gates) + "*H,I) and (" + std::to_string(gates) + "*H,H)");
+    throw ShapeError("[", what, "] weight_ih ", shape_text(ih), ", weight_hh ", shape_text(hh), "; expected (", gates,
+                     "*H,I) and (", gates, "*H,H)");
   check_plain<T>(what + ": weight_ih", weights.weight_ih, ih);
   check_plain<T>(what + ": weight_hh", weights.weight_hh, hh);
   const Index bias[] = {hh[0]};

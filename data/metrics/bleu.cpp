@@ -22,7 +22,7 @@ NGrams n_grams(const std::vector<std::string>& tokens) {
   NGrams counts;
   for (std::size_t n = 1; n <= orders; ++n)
     for (std::size_t i = 0; i + n <= tokens.size(); ++i)
-      ++counts[{tokens.begin() + static_cast<std::ptrdiff_t>(i), tokens.begin() + static_cast<std::ptrdiff_t>(i + n)}];
+      ++counts[{tokens.begin() + i, tokens.begin() + static_cast<std::ptrdiff_t>(i + n)}];
   return counts;
 }
 
@@ -121,15 +121,14 @@ std::vector<std::string> tokenize_13a(std::string_view line) {
 Bleu corpus_bleu(std::span<const std::string> guesses, std::span<const std::vector<std::string>> references,
                  const BleuOptions& o) {
   if (guesses.size() != references.size())
-    throw ValueError("[corpus_bleu] " + std::to_string(guesses.size()) + " guesses, references for " +
-                     std::to_string(references.size()));
+    throw ValueError("[corpus_bleu] ", guesses.size(), " guesses, references for ", references.size());
   const auto tokens = [&](std::string_view text) {
     text = text.substr(0, text.find_last_not_of(" \t\n\v\f\r") + 1);  // or a hyphen before a last "\n" would go
     return o.tokenize ? tokenize_13a(text) : tokenize_space(text);
   };
   Bleu bleu;
   for (std::size_t k = 0; k < guesses.size(); ++k) {
-    if (references[k].empty()) throw ValueError("[corpus_bleu] guess " + std::to_string(k) + " has no reference");
+    if (references[k].empty()) throw ValueError("[corpus_bleu] guess ", k, " has no reference");
     std::vector<std::vector<std::string>> refs;
     for (const auto& text : references[k]) refs.push_back(tokens(text));
     add_sentence(bleu, tokens(guesses[k]), refs);

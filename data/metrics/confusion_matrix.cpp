@@ -38,14 +38,11 @@ ConfusionMatrix::ConfusionMatrix(std::vector<std::string> names)
 void ConfusionMatrix::add(Index truth, Index guess) {
   const Index n = std::ssize(classes);
   if (truth < 0 || truth >= n || guess < 0 || guess >= n)
-    throw ValueError("[ConfusionMatrix] class " + std::to_string(truth) + " taken for " + std::to_string(guess) +
-                     ", expected 0 .. " + std::to_string(n - 1));
-  ++counts[static_cast<std::size_t>(truth * n + guess)];
+    throw ValueError("[ConfusionMatrix] class ", truth, " taken for ", guess, ", expected 0 .. ", n - 1);
+  ++counts[truth * n + guess];
 }
 
-Index ConfusionMatrix::at(Index truth, Index guess) const {
-  return counts[static_cast<std::size_t>(truth * std::ssize(classes) + guess)];
-}
+Index ConfusionMatrix::at(Index truth, Index guess) const { return counts[truth * std::ssize(classes) + guess]; }
 
 Index ConfusionMatrix::total() const { return std::accumulate(counts.begin(), counts.end(), Index{0}); }
 
@@ -86,7 +83,7 @@ std::string ConfusionMatrix::text() const {
   std::string table = std::string(width, ' ') + "  recall  precision  taken for class";
   for (Index c = 0; c < n; ++c) table += " " + right_aligned(std::to_string(c + 1), digits);
   for (Index c = 0; c < n; ++c) {
-    table += "\n" + right_aligned(classes[static_cast<std::size_t>(c)], width) + percent(at(c, c), row_sum(*this, c)) +
+    table += "\n" + right_aligned(classes[c], width) + percent(at(c, c), row_sum(*this, c)) +
              percent(at(c, c), column_sum(*this, c)) + "  " + right_aligned(std::to_string(c + 1), 14) + ":";
     for (Index k = 0; k < n; ++k) table += " " + right_aligned(at(c, k) > 0 ? std::to_string(at(c, k)) : ".", digits);
   }

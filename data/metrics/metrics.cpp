@@ -14,9 +14,7 @@ namespace unroll {
 namespace {
 
 void check_equal(const char* op, std::size_t a, std::size_t b) {
-  if (a != b)
-    throw ValueError(std::string("[") + op + "] " + std::to_string(a) + " and " + std::to_string(b) +
-                     " items, expected as many of both");
+  if (a != b) throw ValueError("[", op, "] ", a, " and ", b, " items, expected as many of both");
 }
 
 std::vector<double> ranks(std::span<const double> x) {
@@ -46,8 +44,7 @@ double accuracy(std::span<const Index> truths, std::span<const Index> guesses, I
 }
 
 void RunningMean::add(double value, double weight) {
-  if (!(weight >= 0) || std::isinf(weight))
-    throw ValueError("[RunningMean] weight " + std::to_string(weight) + ", expected 0 or more");
+  if (!(weight >= 0) || std::isinf(weight)) throw ValueError("[RunningMean] weight ", weight, ", expected 0 or more");
   if (weight == 0) return;
   weight_ += weight;
   const double step = value - mean_;

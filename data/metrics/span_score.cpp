@@ -11,8 +11,7 @@ namespace unroll {
 
 void SpanScore::add(std::span<const std::string> truth, std::span<const std::string> guess) {
   if (truth.size() != guess.size())
-    throw ValueError("[SpanScore] " + std::to_string(guess.size()) + " guessed tags for " +
-                     std::to_string(truth.size()) + " tokens");
+    throw ValueError("[SpanScore] ", guess.size(), " guessed tags for ", truth.size(), " tokens");
   const auto expected = spans_of(truth), found = spans_of(guess);  // in order, as they begin
   std::vector<TagSpan> right;
   std::set_intersection(expected.begin(), expected.end(), found.begin(), found.end(), std::back_inserter(right));
@@ -33,17 +32,16 @@ std::string SpanScore::text() const {
                   100 * c.recall(), 100 * c.f1());
     return std::string(line);
   };
-  std::string text = "processed " + std::to_string(tokens) + " tokens with " + std::to_string(overall.expected) +
-                     " phrases; found: " + std::to_string(overall.found) +
-                     " phrases; correct: " + std::to_string(overall.right) + ".\n";
+  std::string text = detail::text("processed ", tokens, " tokens with ", overall.expected,
+                                  " phrases; found: ", overall.found, " phrases; correct: ", overall.right, ".\n");
   if (tokens > 0) {
     char line[40];
     std::snprintf(line, sizeof line, "accuracy: %6.2f%%; ", 100 * accuracy());
     text += line + figures(overall) + "\n";
   }
   for (const auto& [type, counts] : types)
-    text += std::string(type.size() < 17 ? 17 - type.size() : 0, ' ') + type + ": " + figures(counts) + "  " +
-            std::to_string(counts.found) + "\n";
+    text += detail::text(std::string(type.size() < 17 ? 17 - type.size() : 0, ' '), type, ": ", figures(counts), "  ",
+                         counts.found, "\n");
   return text;
 }
 

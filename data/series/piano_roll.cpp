@@ -45,7 +45,7 @@ class RollReader {
   explicit RollReader(const std::string& path) : bytes_(read_bytes(path)), read_(bytes_.data()) { rolls_.path = path; }
 
   PianoRolls read() {
-    if (bytes_.empty()) throw DataError(rolls_.path + ": the file is empty");
+    if (bytes_.empty()) throw DataError(rolls_.path, ": the file is empty");
     if (const auto zero = bytes_.find('\0'); zero != bytes_.npos) {  // the parser would take it for the end
       read_ = bytes_.data() + zero + 1;
       refuse("is no valid JSON: a zero byte");
@@ -58,17 +58,17 @@ class RollReader {
 
   // What the parser calls. How deep we are is what the value must be: a file, a part, a piece, a step, a pitch.
   bool start_object(std::size_t) {
-    return depth_ == 0 ? (depth_ = 1, true) : refuse("got an object, expected " + wanted());
+    return depth_ == 0 ? (depth_ = 1, true) : refuse("got an object, expected ", wanted());
   }
   bool end_object() { return true; }
   bool key(std::string& name) {
     for (const auto& part : rolls_.parts)
-      if (part.first == name) refuse("part " + detail::quoted(name) + " is there twice");
+      if (part.first == name) refuse("part ", detail::quoted(name), " is there twice");
     rolls_.parts.push_back({name, {}});
     return true;
   }
   bool start_array(std::size_t) {
-    if (depth_ == 0 || depth_ == 4) refuse("got a list, expected " + wanted());
+    if (depth_ == 0 || depth_ == 4) refuse("got a list, expected ", wanted());
     if (depth_ == 2) pieces().emplace_back();
     if (depth_ == 3) pieces().back().emplace_back();
     ++depth_;
@@ -85,15 +85,15 @@ class RollReader {
   bool number_unsigned(std::uint64_t n) { return pitch(static_cast<double>(n)); }
   bool number_integer(std::int64_t n) { return pitch(static_cast<double>(n)); }
   bool number_float(double x, const std::string&) { return pitch(x); }
-  bool string(std::string& s) { return refuse("got the text " + detail::quoted(s) + ", expected " + wanted()); }
-  bool null() { return refuse("got null, expected " + wanted()); }
-  bool boolean(bool) { return refuse("got a truth value, expected " + wanted()); }
-  bool binary(Json::binary_t&) { return refuse("got binary data, expected " + wanted()); }
+  bool string(std::string& s) { return refuse("got the text ", detail::quoted(s), ", expected ", wanted()); }
+  bool null() { return refuse("got null, expected ", wanted()); }
+  bool boolean(bool) { return refuse("got a truth value, expected ", wanted()); }
+  bool binary(Json::binary_t&) { return refuse("got binary data, expected ", wanted()); }
   bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& e) {
     // The parser's sentence begins with an identifier in brackets and its own count of lines.
     const std::string_view text = e.what();
     const auto begin = text.find(": ");
-    return refuse("is no valid JSON: " + std::string(text.substr(begin == text.npos ? 0 : begin + 2)));
+    return refuse("is no valid JSON: ", text.substr(begin == text.npos ? 0 : begin + 2));
   }
 
  private:
@@ -106,20 +106,20 @@ class RollReader {
   }
 
   bool pitch(double value) {
-    if (depth_ != 4) return refuse("got a number, expected " + wanted());
+    if (depth_ != 4) return refuse("got a number, expected ", wanted());
     if (!(value >= 0 && value <= 127) || value != std::floor(value)) {
       char text[32];
       std::snprintf(text, sizeof text, "%g", value);
-      return refuse(std::string("pitch ") + text + ", expected a whole number from 0 to 127");
+      return refuse("pitch ", text, ", expected a whole number from 0 to 127");
     }
     pieces().back().back().push_back(static_cast<int>(value));
     return true;
   }
 
   // The parser has read one character at most beyond what it tells of.
-  [[noreturn]] bool refuse(const std::string& what) const {
+  [[noreturn]] bool refuse(const auto&... what) const {
     const char* last = std::max<const char*>(bytes_.data(), read_ - 1);
-    throw DataError(at_line(rolls_.path, 1 + static_cast<std::size_t>(std::count(bytes_.data(), last, '\n'))) + what);
+    throw DataError(at_line(rolls_.path, 1 + static_cast<std::size_t>(std::count(bytes_.data(), last, '\n'))), what...);
   }
 
   std::string bytes_;
@@ -130,8 +130,7 @@ class RollReader {
 
 std::size_t checked_count(const char* op, Index lowest, Index count) {
   if (lowest < 0 || count < 1 || lowest + count > 128)
-    throw ValueError(std::string("[") + op + "] " + std::to_string(count) + " pitches from " + std::to_string(lowest) +
-                     ", expected some of 0 .. 127");
+    throw ValueError("[", op, "] ", count, " pitches from ", lowest, ", expected some of 0 .. 127");
   return static_cast<std::size_t>(count);
 }
 
@@ -143,7 +142,7 @@ const std::vector<PianoRoll>& PianoRolls::part(const std::string& name) const {
     if (own == name) return pieces;
     names += (names.empty() ? "" : ", ") + detail::quoted(own);
   }
-  throw DataError(path + ": no part " + detail::quoted(name) + ", there are " + names);
+  throw DataError(path, ": no part ", detail::quoted(name), ", there are ", names);
 }
 
 PianoRolls read_piano_rolls(const std::string& path) { return RollReader(path).read(); }
@@ -155,8 +154,8 @@ std::vector<T> roll_values(const PianoRoll& piece, Index lowest, Index count) {
   for (std::size_t t = 0; t < piece.size(); ++t)
     for (const int pitch : piece[t]) {
       if (pitch < lowest || pitch >= lowest + count)
-        throw ValueError("[roll_values] pitch " + std::to_string(pitch) + " at step " + std::to_string(t) +
-                         ", expected " + std::to_string(lowest) + " .. " + std::to_string(lowest + count - 1));
+        throw ValueError("[roll_values] pitch ", pitch, " at step ", t, ", expected ", lowest, " .. ",
+                         lowest + count - 1);
       values[t * width + static_cast<std::size_t>(pitch - lowest)] = 1;
     }
   return values;
@@ -166,8 +165,7 @@ template <class T>
 PianoRoll roll_of(const std::vector<T>& values, Index lowest, Index count, T threshold) {
   const std::size_t width = checked_count("roll_of", lowest, count);
   if (values.size() % width != 0)
-    throw ValueError("[roll_of] " + std::to_string(values.size()) + " values, expected a multiple of " +
-                     std::to_string(count));
+    throw ValueError("[roll_of] ", values.size(), " values, expected a multiple of ", count);
   PianoRoll piece(values.size() / width);
   for (std::size_t i = 0; i < values.size(); ++i)
     if (values[i] > threshold) piece[i / width].push_back(static_cast<int>(lowest + static_cast<Index>(i % width)));

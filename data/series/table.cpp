@@ -27,7 +27,7 @@ class CsvRows {
       : path_(path), options_(options), bytes_(read_bytes(path)), rest_(bytes_) {
     decode_utf8(bytes_, path);
     if (rest_.starts_with("\xef\xbb\xbf")) rest_.remove_prefix(3);
-    if (rest_.empty()) throw DataError(path + ": the file is empty");
+    if (rest_.empty()) throw DataError(path, ": the file is empty");
   }
 
   /// The next row that is not blank; false at the end.
@@ -47,8 +47,8 @@ class CsvRows {
 
   /// The line where the row starts.
   std::size_t line() const { return start_; }
-  [[noreturn]] void fail(std::size_t line, const std::string& what) const {
-    throw DataError(at_line(path_, line) + what);
+  [[noreturn]] void fail(std::size_t line, const auto&... what) const {
+    throw DataError(at_line(path_, line), what...);
   }
 
  private:
@@ -78,7 +78,7 @@ class CsvRows {
         if (c != ' ') fail(line_, "text after a cell's closing quote");
       } else if (c == '"') {
         if (!detail::trimmed(cells.back()).empty())
-          fail(line_, "a quote inside the cell " + detail::quoted(cells.back()));
+          fail(line_, "a quote inside the cell ", detail::quoted(cells.back()));
         cells.back().clear();
         read_quoted(cells.back());
         closed = true;
@@ -116,14 +116,14 @@ double number(const CsvRows& rows, const CsvOptions& o, std::string_view cell, c
     return std::numeric_limits<double>::quiet_NaN();
   double value = 0;
   if (!detail::parse(cell, value) || !std::isfinite(value))
-    rows.fail(rows.line(), "column " + detail::quoted(name) + " is " + detail::quoted(cell) + ", expected a number");
+    rows.fail(rows.line(), "column ", detail::quoted(name), " is ", detail::quoted(cell), ", expected a number");
   return value;
 }
 
 }  // namespace
 
 std::vector<TsvRow> read_tsv(const std::string& path, Index columns) {
-  if (columns < 0) throw ValueError("[read_tsv] " + std::to_string(columns) + " columns");
+  if (columns < 0) throw ValueError("[read_tsv] ", columns, " columns");
   std::vector<TsvRow> rows;
   const auto lines = read_utf8_lines(path);
   for (std::size_t k = 0; k < lines.size(); ++k) {
@@ -131,45 +131,43 @@ std::vector<TsvRow> read_tsv(const std::string& path, Index columns) {
     const auto cells = detail::cut(lines[k], '\t');
     const Index expected = columns > 0 ? columns : rows.empty() ? std::ssize(cells) : std::ssize(rows.front().cells);
     if (std::ssize(cells) != expected)
-      throw DataError(at_line(path, k + 1) + std::to_string(cells.size()) + " cells parted by tabs, expected " +
-                      std::to_string(expected));
-    rows.push_back({{cells.begin(), cells.end()}, path + ":" + std::to_string(k + 1)});
+      throw DataError(at_line(path, k + 1), cells.size(), " cells parted by tabs, expected ", expected);
+    rows.push_back({{cells.begin(), cells.end()}, detail::text(path, ":", k + 1)});
   }
-  if (rows.empty()) throw DataError(path + ": only blank lines");
+  if (rows.empty()) throw DataError(path, ": only blank lines");
   return rows;
 }
 
 const std::vector<double>& CsvTable::column(const std::string& name) const {
   const auto at = std::find(names.begin(), names.end(), name);
-  if (at == names.end()) throw DataError(path + ": no column " + detail::quoted(name) + ", there are " + listed(names));
-  return columns[static_cast<std::size_t>(at - names.begin())];
+  if (at == names.end()) throw DataError(path, ": no column ", detail::quoted(name), ", there are ", listed(names));
+  return columns[at - names.begin()];
 }
 
 CsvTable read_csv(const std::string& path, const CsvOptions& o) {
   CsvRows rows(path, o);
   std::vector<std::string> cells, header;
   bool row = rows.next(cells);
-  if (!row) throw DataError(path + ": only blank lines");
+  if (!row) throw DataError(path, ": only blank lines");
   for (std::size_t c = 0; c < cells.size(); ++c)
     header.push_back(o.header ? std::string(detail::trimmed(cells[c])) : std::to_string(c + 1));
   CsvTable table{path, o.columns.empty() ? header : o.columns, {}, {}};
   std::vector<std::size_t> places;
   for (const auto& name : table.names) {
     const auto count = std::count(header.begin(), header.end(), name);
-    if (count == 0) rows.fail(rows.line(), "no column " + detail::quoted(name) + ", there are " + listed(header));
-    if (count > 1) rows.fail(rows.line(), "column " + detail::quoted(name) + " is there twice");
+    if (count == 0) rows.fail(rows.line(), "no column ", detail::quoted(name), ", there are ", listed(header));
+    if (count > 1) rows.fail(rows.line(), "column ", detail::quoted(name), " is there twice");
     places.push_back(static_cast<std::size_t>(std::find(header.begin(), header.end(), name) - header.begin()));
   }
   table.columns.resize(places.size());
   for (row = o.header ? rows.next(cells) : row; row; row = rows.next(cells)) {
     if (cells.size() != header.size())
-      rows.fail(rows.line(),
-                std::to_string(cells.size()) + " cells, the first row has " + std::to_string(header.size()));
+      rows.fail(rows.line(), cells.size(), " cells, the first row has ", header.size());
     for (std::size_t c = 0; c < places.size(); ++c)
       table.columns[c].push_back(number(rows, o, cells[places[c]], table.names[c]));
-    table.lines.push_back(static_cast<Index>(rows.line()));
+    table.lines.push_back(rows.line());
   }
-  if (table.lines.empty()) throw DataError(path + ": a header without rows");
+  if (table.lines.empty()) throw DataError(path, ": a header without rows");
   return table;
 }
 

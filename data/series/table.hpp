@@ -40,7 +40,7 @@ struct CsvTable {
   std::vector<std::vector<double>> columns;  ///< NaN where a value is missing
   std::vector<Index> lines;                  ///< where each row starts, from 1
 
-  Index rows() const { return static_cast<Index>(lines.size()); }
+  Index rows() const { return lines.size(); }
   /// The column of that name. Throws DataError when there is none, and lists those that are there.
   const std::vector<double>& column(const std::string& name) const;
   /// (rows, columns) row-major: one series of as many features as there are columns, for `sequence`.

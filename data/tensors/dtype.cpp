@@ -97,9 +97,8 @@ bool is_float(DType dtype) {
 template <class T>
 void elements_from_bytes(DType dtype, std::span<const std::byte> bytes, std::span<T> to) {
   if (!readable_as<T>(dtype) || bytes.size() / static_cast<std::size_t>(dtype_bits(dtype) / 8) < to.size())
-    throw ValueError("[elements_from_bytes] " + std::to_string(bytes.size()) + " bytes of " +
-                     std::string(dtype_name(dtype)) + " for " + std::to_string(to.size()) + " elements of " +
-                     std::string(dtype_name(dtype_of<T>())));
+    throw ValueError("[elements_from_bytes] ", bytes.size(), " bytes of ", dtype_name(dtype), " for ", to.size(),
+                     " elements of ", dtype_name(dtype_of<T>()));
   if (to.empty()) return;
   if constexpr (std::is_floating_point_v<T>) {
     if (dtype == DType::f16) return read_each<std::uint16_t>(bytes, to, from_half);
@@ -114,8 +113,7 @@ void elements_from_bytes(DType dtype, std::span<const std::byte> bytes, std::spa
 template <class T>
 std::vector<std::byte> elements_to_bytes(DType dtype, std::span<const T> from) {
   if (!readable_as<T>(dtype))
-    throw ValueError("[elements_to_bytes] elements of " + std::string(dtype_name(dtype_of<T>())) + " as " +
-                     std::string(dtype_name(dtype)) +
+    throw ValueError("[elements_to_bytes] elements of ", dtype_name(dtype_of<T>()), " as ", dtype_name(dtype),
                      "; expected F64, F32, F16 or BF16 for floats, and for integers their "
                      "own type");
   std::vector<std::byte> bytes(from.size() * static_cast<std::size_t>(dtype_bits(dtype)) / 8);

@@ -42,7 +42,7 @@ class HeaderParser {
     std::string_view descr;
     bool has_descr = false, has_order = false, has_shape = false;
     const auto once = [&](bool& has, std::string_view key) {
-      if (has) refuse("'" + std::string(key) + "' is there twice");
+      if (has) refuse("'", key, "' is there twice");
       has = true;
     };
     expect('{');
@@ -60,7 +60,7 @@ class HeaderParser {
         once(has_shape, key);
         header.shape = tuple();
       } else {
-        refuse("has the unknown key '" + std::string(key) + "'");
+        refuse("has the unknown key '", key, "'");
       }
       if (!accept(',') && peek() != '}') refuse_here("',' or '}'");
     }
@@ -71,16 +71,16 @@ class HeaderParser {
     if (type.size() == 3 && type[0] == '=') type[0] = '<';
     const auto known = std::ranges::find(types, type, &Type::descr);
     if (known == std::end(types))
-      refuse("says elements of type '" + std::string(descr) +
+      refuse("says elements of type '", descr,
              "'; expected '<f2', '<f4', '<f8', '|b1' or a little-endian integer (numpy: x.astype('<f4'))");
     header.dtype = known->dtype;
     return header;
   }
 
  private:
-  [[noreturn]] void refuse(const std::string& why) const { throw FileError(where_ + "header " + why); }
-  [[noreturn]] void refuse_here(const std::string& expected) const {
-    refuse("has no " + expected + " at character " + std::to_string(at_ + 1));
+  [[noreturn]] void refuse(const auto&... why) const { throw FileError(where_, "header ", why...); }
+  [[noreturn]] void refuse_here(const auto&... expected) const {
+    refuse("has no ", expected..., " at character ", at_ + 1);
   }
   void skip_space() {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t')) ++at_;
@@ -95,7 +95,7 @@ class HeaderParser {
     return true;
   }
   void expect(char c) {
-    if (!accept(c)) refuse_here(std::string("'") + c + "'");
+    if (!accept(c)) refuse_here("'", c, "'");
   }
   std::string_view string() {
     const char quote = peek();
@@ -169,31 +169,28 @@ namespace detail {
 
 template <class T>
 PlainTensor<T> npy_from_bytes(const std::string& where, std::span<const std::byte> bytes) {
-  const auto refuse = [&](const std::string& why) { throw FileError(where + why); };
+  const auto refuse = [&](const auto&... why) { throw FileError(where, why...); };
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (bytes.size() < 10 || !text.starts_with(magic)) refuse("does not begin as a .npy file");
   const int version = static_cast<unsigned char>(text[6]);
   if (version < 1 || version > 3 || text[7] != 0)
-    refuse("is of version " + std::to_string(version) + "." + std::to_string(static_cast<unsigned char>(text[7])) +
-           "; expected 1.0, 2.0 or 3.0");
+    refuse("is of version ", version, ".", static_cast<unsigned char>(text[7]), "; expected 1.0, 2.0 or 3.0");
   const std::size_t begin = version == 1 ? 10 : 12;
   std::uint32_t size = 0;
   if (bytes.size() < begin) refuse("ends within its header");
   std::memcpy(&size, bytes.data() + 8, begin - 8);
-  if (size > bytes.size() - begin)
-    refuse("has a header of " + std::to_string(size) + " bytes in a file of " + std::to_string(bytes.size()));
+  if (size > bytes.size() - begin) refuse("has a header of ", size, " bytes in a file of ", bytes.size());
   const Header header = HeaderParser(text.substr(begin, size), where).parse();
 
   const TensorView view{"", header.dtype, header.shape, bytes.subspan(begin + size)};
   const std::int64_t expected = tensor_bytes(view.dtype, view.shape);
   if (expected < 0 || static_cast<std::uint64_t>(expected) != view.bytes.size())
-    refuse("has " + std::to_string(view.bytes.size()) + " bytes of elements; " + std::string(dtype_name(view.dtype)) +
-           " of shape " + shape_text(view.shape) + " takes " +
-           (expected < 0 ? "more than can be counted" : std::to_string(expected)));
+    refuse("has ", view.bytes.size(), " bytes of elements; ", dtype_name(view.dtype), " of shape ",
+           shape_text(view.shape), " takes ", expected < 0 ? "more than can be counted" : std::to_string(expected));
   if (!readable_as<T>(view.dtype))
-    refuse("is of " + std::string(dtype_name(view.dtype)) + "; expected " +
-           (std::is_floating_point_v<T> ? "F16, F32 or F64" : std::string(dtype_name(dtype_of<T>()))));
-  PlainTensor<T> array{view.shape, std::vector<T>(static_cast<std::size_t>(view.size()))};
+    refuse("is of ", dtype_name(view.dtype), "; expected ",
+           std::is_floating_point_v<T> ? "F16, F32 or F64" : std::string(dtype_name(dtype_of<T>())));
+  PlainTensor<T> array{view.shape, std::vector<T>(view.size())};
   elements_from_bytes<T>(view.dtype, view.bytes, array.values);
   if (header.fortran_order) to_row_major(array);
   return array;

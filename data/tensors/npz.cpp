@@ -52,7 +52,7 @@ struct NpzFile::Zip {
 
 NpzFile::NpzFile(const std::string& path) : zip_(std::make_unique<Zip>()) {
   zip_->where = "[npz] " + path + ": ";
-  const auto refuse = [&](const std::string& why) { throw FileError(zip_->where + why); };
+  const auto refuse = [&](const auto&... why) { throw FileError(zip_->where, why...); };
   zip_->file = MappedFile(path);
   const auto bytes = zip_->file.bytes();
   if (bytes.empty()) refuse("is no zip file: it is empty");  // to libzip that is an archive without members
@@ -60,38 +60,36 @@ NpzFile::NpzFile(const std::string& path) : zip_(std::make_unique<Zip>()) {
   Source source(zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error.error));
   if (!source) refuse(error.text());
   zip_->zip.reset(zip_open_from_source(source.get(), ZIP_RDONLY | ZIP_CHECKCONS, &error.error));
-  if (!zip_->zip) refuse("is no zip file: " + error.text());
+  if (!zip_->zip) refuse("is no zip file: ", error.text());
   source.release();  // the archive's now
   const auto count = zip_get_num_entries(zip_->zip.get(), 0);
   for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(std::max<zip_int64_t>(count, 0)); ++i) {
     const char* text = zip_get_name(zip_->zip.get(), i, 0);
     std::string name = text ? text : "";
-    if (!name.ends_with(".npy")) refuse("member '" + name + "' is no .npy file");
+    if (!name.ends_with(".npy")) refuse("member '", name, "' is no .npy file");
     name.resize(name.size() - 4);
     zip_->places.emplace_back(std::move(name), i);
   }
   std::ranges::sort(zip_->places);
   for (const auto& [name, place] : zip_->places) {
-    if (!zip_->names.empty() && zip_->names.back() == name) refuse("array '" + name + "' is there twice");
+    if (!zip_->names.empty() && zip_->names.back() == name) refuse("array '", name, "' is there twice");
     zip_->names.push_back(name);
   }
 }
 
 std::vector<std::byte> NpzFile::unpacked(std::string_view name) const {
-  const auto refuse = [&](const std::string& why) {
-    throw FileError(zip_->where + "array '" + std::string(name) + "' " + why);
-  };
+  const auto refuse = [&](const auto&... why) { throw FileError(zip_->where, "array '", name, "' ", why...); };
   const auto place =
       std::ranges::lower_bound(zip_->places, name, {}, [](const auto& p) { return std::string_view(p.first); });
   if (place == zip_->places.end() || place->first != name) refuse("is not there");
   const std::unique_ptr<zip_file_t, CloseMember> member(zip_fopen_index(zip_->zip.get(), place->second, 0));
-  if (!member) refuse(std::string("cannot be opened: ") + zip_strerror(zip_->zip.get()));
+  if (!member) refuse("cannot be opened: ", zip_strerror(zip_->zip.get()));
   std::vector<std::byte> bytes;
   constexpr std::size_t piece = 1 << 18;
   for (std::size_t filled = 0;;) {  // libzip compares the checksum when it meets the end
     bytes.resize(filled + piece);
     const auto n = zip_fread(member.get(), bytes.data() + filled, piece);
-    if (n < 0) refuse(std::string("cannot be unpacked: ") + zip_file_strerror(member.get()));
+    if (n < 0) refuse("cannot be unpacked: ", zip_file_strerror(member.get()));
     filled += static_cast<std::size_t>(n);
     if (n > 0) continue;
     bytes.resize(filled);
@@ -102,7 +100,7 @@ std::vector<std::byte> NpzFile::unpacked(std::string_view name) const {
 template <class T>
 void write_npz(const std::string& path, const StateDict<T>& arrays, NpzOptions options) {
   ZipError error;
-  const auto refuse = [&](const std::string& why) { throw FileError("[npz] " + path + ": " + why); };
+  const auto refuse = [&](const auto&... why) { throw FileError("[npz] ", path, ": ", why...); };
   Source archive(zip_source_buffer_create(nullptr, 0, 0, &error.error));
   if (!archive) refuse(error.text());
   std::vector<std::string> members;  // whose bytes libzip reads when it closes
@@ -118,13 +116,13 @@ void write_npz(const std::string& path, const StateDict<T>& arrays, NpzOptions o
     const auto place = source ? zip_file_add(zip.get(), (name + ".npy").c_str(), source, ZIP_FL_ENC_UTF_8) : -1;
     if (place < 0) {
       zip_source_free(source);
-      refuse("array '" + name + "': " + zip_strerror(zip.get()));
+      refuse("array '", name, "': ", zip_strerror(zip.get()));
     }
     const auto index = static_cast<zip_uint64_t>(place);
     const zip_uint16_t first_day = 1 << 5 | 1;  // 1 January 1980, the calendar's first day, whenever this is
     if (zip_set_file_compression(zip.get(), index, options.compress ? ZIP_CM_DEFLATE : ZIP_CM_STORE, 0) != 0 ||
         zip_file_set_dostime(zip.get(), index, 0, first_day, 0) != 0)
-      refuse("array '" + name + "': " + zip_strerror(zip.get()));
+      refuse("array '", name, "': ", zip_strerror(zip.get()));
   }
   if (arrays.empty()) {  // libzip writes no file then
     constexpr std::string_view end_of_directory("PK\5\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 22);
@@ -150,14 +148,14 @@ struct NpzFile::Zip {
 };
 
 NpzFile::NpzFile(const std::string& path) {
-  throw FileError("[npz] " + path + ": this build of unroll has no libzip (UNROLL_ZIP)");
+  throw FileError("[npz] ", path, ": this build of unroll has no libzip (UNROLL_ZIP)");
 }
 
 std::vector<std::byte> NpzFile::unpacked(std::string_view) const { return {}; }
 
 template <class T>
 void write_npz(const std::string& path, const StateDict<T>&, NpzOptions) {
-  throw FileError("[npz] " + path + ": this build of unroll has no libzip (UNROLL_ZIP)");
+  throw FileError("[npz] ", path, ": this build of unroll has no libzip (UNROLL_ZIP)");
 }
 
 #endif

@@ -29,7 +29,7 @@ std::string LoadReport::str() const {
   const auto add = [&](const std::vector<std::string>& names, const char* what) {
     if (names.empty()) return;
     if (!text.empty()) text += "; ";
-    text += std::to_string(names.size()) + " " + what + ": ";
+    text += detail::text(names.size(), " ", what, ": ");
     for (std::size_t i = 0; i < names.size(); ++i) text += (i ? ", " : "") + names[i];
   };
   add(missing, "missing");
@@ -81,12 +81,12 @@ LoadReport load_views(const std::string& where, std::span<const TensorView> view
     if (!used.contains(&v)) report.unexpected.push_back(in_quotes(v.name));
   for (auto* list : {&report.missing, &report.unexpected, &report.mismatched}) std::ranges::sort(*list);
   if (options.strict && !report.complete())
-    throw ValueError(where + report.str() + " (strict; the module has " + std::to_string(targets.size()) +
-                     " parameters, here are " + std::to_string(views.size()) + " tensors)");
+    throw ValueError(where, report.str(), " (strict; the module has ", targets.size(), " parameters, here are ",
+                     views.size(), " tensors)");
 
   for (const auto& [storage, target] : targets) {
     if (!target.source) continue;
-    const std::span<T> values(storage->value, static_cast<std::size_t>(storage->shape.size()));
+    const std::span<T> values(storage->value, storage->shape.size());
     elements_from_bytes<T>(target.source->dtype, target.source->bytes, values);
     ++storage->version;
   }
@@ -101,7 +101,7 @@ StateDict<T> copied_parameters(const ParameterList<T>& parameters, NameMap names
     const auto [place, is_new] = copies.try_emplace(
         name,
         PlainTensor<T>{dims_of(p.storage->shape), {p.storage->value, p.storage->value + p.storage->shape.size()}});
-    if (!is_new) throw ValueError("[state_dict] two parameters would be named " + in_quotes(name));
+    if (!is_new) throw ValueError("[state_dict] two parameters would be named ", in_quotes(name));
   }
   return copies;
 }
@@ -123,7 +123,7 @@ void save_parameters(const std::string& path, const ParameterList<T>& parameters
   std::vector<std::vector<std::byte>> converted;
   converted.reserve(parameters.size());
   for (const auto& p : parameters) {
-    const std::span<const T> values(p.storage->value, static_cast<std::size_t>(p.storage->shape.size()));
+    const std::span<const T> values(p.storage->value, p.storage->shape.size());
     auto bytes = std::as_bytes(values);
     if (dtype != dtype_of<T>()) bytes = converted.emplace_back(elements_to_bytes<T>(dtype, values));
     views.push_back({options.names ? options.names(p.name) : p.name, dtype, dims_of(p.storage->shape), bytes});

@@ -10,15 +10,14 @@ namespace unroll {
 template <class T>
 const PlainTensor<T>& tensor_named(const StateDict<T>& tensors, const std::string& name) {
   const auto found = tensors.find(name);
-  if (found == tensors.end())
-    throw ValueError("[tensor_named] no '" + name + "' among " + std::to_string(tensors.size()) + " tensors");
+  if (found == tensors.end()) throw ValueError("[tensor_named] no '", name, "' among ", tensors.size(), " tensors");
   return found->second;
 }
 
 template <class T>
 PlainTensor<T> transposed(const PlainTensor<T>& matrix) {
   if (matrix.shape.size() != 2)
-    throw ShapeError("[transposed] shape " + detail::shape_text(matrix.shape) + "; expected a matrix");
+    throw ShapeError("[transposed] shape ", detail::shape_text(matrix.shape), "; expected a matrix");
   detail::check_plain<T>("transposed", matrix, matrix.shape);
   const auto rows = static_cast<std::size_t>(matrix.shape[0]), cols = static_cast<std::size_t>(matrix.shape[1]);
   PlainTensor<T> result{{matrix.shape[1], matrix.shape[0]}, std::vector<T>(rows * cols)};
@@ -38,15 +37,15 @@ std::string shape_text(std::span<const Index> shape) {
 template <class T>
 void check_plain(const std::string& what, const PlainTensor<T>& tensor, std::span<const Index> shape) {
   if (!std::ranges::equal(tensor.shape, shape))
-    throw ShapeError("[" + what + "] shape " + shape_text(tensor.shape) + "; expected " + shape_text(shape));
+    throw ShapeError("[", what, "] shape ", shape_text(tensor.shape), "; expected ", shape_text(shape));
   std::size_t count = 1;
   for (const Index d : shape) {
     if (d < 0 || __builtin_mul_overflow(count, static_cast<std::size_t>(d), &count))
-      throw ShapeError("[" + what + "] shape " + shape_text(shape) + " is of no tensor");
+      throw ShapeError("[", what, "] shape ", shape_text(shape), " is of no tensor");
   }
   if (count != tensor.values.size())
-    throw ShapeError("[" + what + "] " + std::to_string(tensor.values.size()) + " values for shape " +
-                     shape_text(shape) + ", which takes " + std::to_string(count));
+    throw ShapeError("[", what, "] ", tensor.values.size(), " values for shape ", shape_text(shape), ", which takes ",
+                     count);
 }
 
 }  // namespace detail

@@ -24,7 +24,7 @@ template <class T, class E, class Array = typename detail::ArrayOf<T>::type>
 UNROLL_PER_ISA PlainTensor<T> plain_tensor(const xt::xexpression<E>& expression) {
   const Array array = expression.derived_cast();
   PlainTensor<T> tensor;
-  for (const auto d : array.shape()) tensor.shape.push_back(static_cast<Index>(d));
+  for (const auto d : array.shape()) tensor.shape.push_back(d);
   tensor.values.assign(array.data(), array.data() + array.size());
   return tensor;
 }

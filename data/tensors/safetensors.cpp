@@ -23,9 +23,9 @@ std::int64_t tensor_bytes(DType dtype, std::span<const Index> shape) {
 template <class T>
 PlainTensor<T> read_view(const std::string& where, const TensorView& view) {
   if (!readable_as<T>(view.dtype))
-    throw FileError(where + "tensor '" + view.name + "' is " + std::string(dtype_name(view.dtype)) + "; expected " +
-                    (std::is_floating_point_v<T> ? "F64, F32, F16 or BF16" : std::string(dtype_name(dtype_of<T>()))));
-  PlainTensor<T> tensor{view.shape, std::vector<T>(static_cast<std::size_t>(view.size()))};
+    throw FileError(where, "tensor '", view.name, "' is ", dtype_name(view.dtype), "; expected ",
+                    std::is_floating_point_v<T> ? "F64, F32, F16 or BF16" : std::string(dtype_name(dtype_of<T>())));
+  PlainTensor<T> tensor{view.shape, std::vector<T>(view.size())};
   elements_from_bytes<T>(view.dtype, view.bytes, tensor.values);
   return tensor;
 }
@@ -46,14 +46,12 @@ SafetensorsFile::SafetensorsFile(std::span<const std::byte> bytes, std::string n
 
 void SafetensorsFile::parse(std::span<const std::byte> bytes) {
   const std::string where = "[safetensors] " + name_ + ": ";
-  const auto refuse = [&](const std::string& why) { throw FileError(where + why); };
-  if (bytes.size() < 8) refuse(std::to_string(bytes.size()) + " bytes; the size of the header alone takes 8");
+  const auto refuse = [&](const auto&... why) { throw FileError(where, why...); };
+  if (bytes.size() < 8) refuse(bytes.size(), " bytes; the size of the header alone takes 8");
   std::uint64_t header_size = 0;
   std::memcpy(&header_size, bytes.data(), 8);
-  if (header_size > max_header)
-    refuse("header of " + std::to_string(header_size) + " bytes; expected at most " + std::to_string(max_header));
-  if (header_size > bytes.size() - 8)
-    refuse("header of " + std::to_string(header_size) + " bytes in a file of " + std::to_string(bytes.size()));
+  if (header_size > max_header) refuse("header of ", header_size, " bytes; expected at most ", max_header);
+  if (header_size > bytes.size() - 8) refuse("header of ", header_size, " bytes in a file of ", bytes.size());
   const std::string_view json(reinterpret_cast<const char*>(bytes.data()) + 8, static_cast<std::size_t>(header_size));
   auto header = detail::parse_safetensors_header(json, where);
   metadata_ = std::move(header.metadata);
@@ -62,23 +60,20 @@ void SafetensorsFile::parse(std::span<const std::byte> bytes) {
   for (auto& [name, entry] : header.tensors) {
     const std::string tensor = "tensor '" + name + "'";
     const auto dtype = dtype_of_name(entry.dtype);
-    if (!dtype) refuse(tensor + " is of an unknown dtype, '" + entry.dtype + "'");
-    if (entry.offsets.size() != 2) refuse(tensor + " has " + std::to_string(entry.offsets.size()) + " data_offsets");
+    if (!dtype) refuse(tensor, " is of an unknown dtype, '", entry.dtype, "'");
+    if (entry.offsets.size() != 2) refuse(tensor, " has ", entry.offsets.size(), " data_offsets");
     const std::uint64_t begin = entry.offsets[0], end = entry.offsets[1];
     if (begin > end || end > data.size())
-      refuse(tensor + " lies at " + std::to_string(begin) + " .. " + std::to_string(end) + " of " +
-             std::to_string(data.size()) + " bytes");
+      refuse(tensor, " lies at ", begin, " .. ", end, " of ", data.size(), " bytes");
     std::vector<Index> shape;
     for (const std::uint64_t d : entry.shape) {
-      if (d > static_cast<std::uint64_t>(std::numeric_limits<Index>::max()))
-        refuse(tensor + " has a dimension of " + std::to_string(d));
-      shape.push_back(static_cast<Index>(d));
+      if (d > static_cast<std::uint64_t>(std::numeric_limits<Index>::max())) refuse(tensor, " has a dimension of ", d);
+      shape.push_back(d);
     }
     const std::int64_t expected = detail::tensor_bytes(*dtype, shape);
     if (expected < 0 || static_cast<std::uint64_t>(expected) != end - begin)
-      refuse(tensor + " has " + std::to_string(end - begin) + " bytes; " + entry.dtype + " of shape " +
-             detail::shape_text(shape) + " takes " +
-             (expected < 0 ? "more than can be counted, or no whole number" : std::to_string(expected)));
+      refuse(tensor, " has ", end - begin, " bytes; ", entry.dtype, " of shape ", detail::shape_text(shape), " takes ",
+             expected < 0 ? "more than can be counted, or no whole number" : std::to_string(expected));
     tensors_.push_back({name, *dtype, std::move(shape), data.subspan(begin, end - begin)});
   }
 
@@ -89,12 +84,11 @@ void SafetensorsFile::parse(std::span<const std::byte> bytes) {
   std::ranges::sort(order, {}, [&](const TensorView* t) { return std::pair(place(t), t->bytes.size()); });
   std::size_t end = 0;
   for (const TensorView* t : order) {
-    if (place(t) < end) refuse("tensor '" + t->name + "' overlaps the one before it");
-    if (place(t) > end)
-      refuse(std::to_string(place(t) - end) + " bytes before tensor '" + t->name + "' belong to none");
+    if (place(t) < end) refuse("tensor '", t->name, "' overlaps the one before it");
+    if (place(t) > end) refuse(place(t) - end, " bytes before tensor '", t->name, "' belong to none");
     end += t->bytes.size();
   }
-  if (end != data.size()) refuse("the last " + std::to_string(data.size() - end) + " bytes belong to no tensor");
+  if (end != data.size()) refuse("the last ", data.size() - end, " bytes belong to no tensor");
 }
 
 const TensorView* SafetensorsFile::find(std::string_view name) const {
@@ -107,7 +101,7 @@ template <class T>
 PlainTensor<T> SafetensorsFile::read(std::string_view name) const {
   const std::string where = "[safetensors] " + name_ + ": ";
   const TensorView* view = find(name);
-  if (!view) throw FileError(where + "no tensor '" + std::string(name) + "' among " + std::to_string(tensors_.size()));
+  if (!view) throw FileError(where, "no tensor '", name, "' among ", tensors_.size());
   return detail::read_view<T>(where, *view);
 }
 
@@ -123,21 +117,20 @@ void write_safetensors(const std::string& path, std::span<const TensorView> tens
   for (const TensorView& t : tensors) {
     if (t.name == "__metadata__") throw ValueError("[write_safetensors] a tensor cannot be named '__metadata__'");
     if (detail::tensor_bytes(t.dtype, t.shape) != static_cast<std::int64_t>(t.bytes.size()))
-      throw ShapeError("[write_safetensors] tensor '" + t.name + "' has " + std::to_string(t.bytes.size()) +
-                       " bytes; expected those of " + std::string(dtype_name(t.dtype)) + " and shape " +
-                       detail::shape_text(t.shape));
+      throw ShapeError("[write_safetensors] tensor '", t.name, "' has ", t.bytes.size(), " bytes; expected those of ",
+                       dtype_name(t.dtype), " and shape ", detail::shape_text(t.shape));
     order.push_back(&t);
   }
   std::ranges::sort(order, {}, &TensorView::name);
   if (const auto same = std::ranges::adjacent_find(order, {}, &TensorView::name); same != order.end())
-    throw ValueError("[write_safetensors] tensor '" + (*same)->name + "' is there twice");
+    throw ValueError("[write_safetensors] tensor '", (*same)->name, "' is there twice");
   std::ranges::stable_sort(order, std::greater<>{}, [](const TensorView* t) { return dtype_bits(t->dtype); });
 
   std::string header = detail::safetensors_header_text(order, metadata);
   header.resize((header.size() + 7) / 8 * 8, ' ');
   if (header.size() > SafetensorsFile::max_header)
-    throw ValueError("[write_safetensors] " + path + ": the header takes " + std::to_string(header.size()) +
-                     " bytes; the format allows " + std::to_string(SafetensorsFile::max_header));
+    throw ValueError("[write_safetensors] ", path, ": the header takes ", header.size(), " bytes; the format allows ",
+                     SafetensorsFile::max_header);
   const std::uint64_t size = header.size();
   AtomicFile file(path);
   file.write(std::as_bytes(std::span(&size, 1)));

@@ -31,7 +31,7 @@ class HeaderReader {
     if (state_ == State::metadata) return state_ = State::names, true;
     if (state_ == State::fields) {
       if (!entry_->has_dtype || !entry_->has_shape || !entry_->has_offsets)
-        return refuse(tensor() + " lacks dtype, shape or data_offsets");
+        return refuse(tensor(), " lacks dtype, shape or data_offsets");
       return state_ = State::names, true;
     }
     return state_ = State::end, true;
@@ -47,19 +47,19 @@ class HeaderReader {
       }
       const auto [place, is_new] = header_.tensors.try_emplace(name_);
       entry_ = &place->second;
-      return is_new || refuse(tensor() + " is there twice");
+      return is_new || refuse(tensor(), " is there twice");
     }
     if (state_ == State::metadata) {
       const auto [place, is_new] = header_.metadata.try_emplace(std::move(text));
       text_ = &place->second;
-      return is_new || refuse("metadata '" + place->first + "' is there twice");
+      return is_new || refuse("metadata '", place->first, "' is there twice");
     }
     field_ = std::move(text);
     bool* has = field_ == "dtype"          ? &entry_->has_dtype
                 : field_ == "shape"        ? &entry_->has_shape
                 : field_ == "data_offsets" ? &entry_->has_offsets
                                            : nullptr;
-    if (has && std::exchange(*has, true)) return refuse(tensor() + " has '" + field_ + "' twice");
+    if (has && std::exchange(*has, true)) return refuse(tensor(), " has '", field_, "' twice");
     state_ = State::field_given;
     return true;
   }
@@ -96,14 +96,13 @@ class HeaderReader {
     // nlohmann's own sentence begins with an identifier in brackets.
     const std::string_view text = e.what();
     const auto begin = text.find("] ");
-    return refuse("is no valid JSON at byte " + std::to_string(position) + ": " +
-                  std::string(text.substr(begin == text.npos ? 0 : begin + 2)));
+    return refuse("is no valid JSON at byte ", position, ": ", text.substr(begin == text.npos ? 0 : begin + 2));
   }
 
  private:
   enum class State { start, names, name_given, fields, field_given, numbers, metadata, end };
 
-  bool refuse(std::string text) { return problem = std::move(text), false; }
+  bool refuse(const auto&... why) { return problem = detail::text(why...), false; }
   std::string tensor() const { return "tensor '" + name_ + "'"; }
   bool close_ignored() {
     if (--ignored_ == 0) state_ = State::fields;
@@ -118,13 +117,13 @@ class HeaderReader {
       if (got != "an object" && got != "an array") return state_ = State::fields, true;
       return ignored_ = 1, true;
     }
-    if (state_ == State::start) return refuse("is " + got + "; expected an object");
-    if (state_ == State::metadata) return refuse("metadata is " + got + "; expected a string");
+    if (state_ == State::start) return refuse("is ", got, "; expected an object");
+    if (state_ == State::metadata) return refuse("metadata is ", got, "; expected a string");
     if (state_ == State::name_given)
       return refuse(name_ == "__metadata__" ? "'__metadata__' is " + got + "; expected an object"
                                             : tensor() + " is " + got + "; expected an object");
-    return refuse(tensor() + ": '" + field_ + "' is or holds " + got + "; expected " +
-                  (field_ == "dtype" ? "a string" : "an array of whole numbers"));
+    return refuse(tensor(), ": '", field_, "' is or holds ", got, "; expected ",
+                  field_ == "dtype" ? "a string" : "an array of whole numbers");
   }
 
   SafetensorsHeader& header_;
@@ -141,12 +140,12 @@ class HeaderReader {
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, const std::string& where) {
   // The parser would skip a byte order mark and other space in front, and take a zero byte for the end.
-  if (json.empty() || json.front() != '{') throw FileError(where + "header does not begin with '{'");
+  if (json.empty() || json.front() != '{') throw FileError(where, "header does not begin with '{'");
   if (const auto zero = json.find('\0'); zero != json.npos)
-    throw FileError(where + "header is no valid JSON at byte " + std::to_string(zero + 1) + ": a zero byte");
+    throw FileError(where, "header is no valid JSON at byte ", zero + 1, ": a zero byte");
   SafetensorsHeader header;
   HeaderReader reader(header);
-  if (!Json::sax_parse(json.begin(), json.end(), &reader)) throw FileError(where + "header " + reader.problem);
+  if (!Json::sax_parse(json.begin(), json.end(), &reader)) throw FileError(where, "header ", reader.problem);
   return header;
 }
 
@@ -160,8 +159,8 @@ std::string safetensors_header_text(std::span<const TensorView* const> order, co
     for (const TensorView* t : order) {
       if (out.size() > 1) out += ',';
       const std::uint64_t end = offset + t->bytes.size();
-      out += quoted(t->name) + ":{\"dtype\":" + quoted(dtype_name(t->dtype)) + ",\"shape\":" + Json(t->shape).dump() +
-             ",\"data_offsets\":[" + std::to_string(offset) + "," + std::to_string(end) + "]}";
+      out += detail::text(quoted(t->name), ":{\"dtype\":", quoted(dtype_name(t->dtype)),
+                          ",\"shape\":", Json(t->shape).dump(), ",\"data_offsets\":[", offset, ",", end, "]}");
       offset = end;
     }
     return out + "}";

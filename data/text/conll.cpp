@@ -24,7 +24,7 @@ void check_tags(const ConllFile& file, const ConllSentence& sentence) {
   for (std::size_t t = 0; t < sentence.tags().size(); ++t) try {
       spans_of({&sentence.tags()[t], 1});
     } catch (const ValueError&) {
-      throw DataError(file.at(sentence, static_cast<Index>(t)) + "tag " + detail::quoted(sentence.tags()[t]) +
+      throw DataError(file.at(sentence, static_cast<Index>(t)), "tag ", detail::quoted(sentence.tags()[t]),
                       ", expected O or one of B, I, E, S with '-' and a type");
     }
 }
@@ -46,28 +46,27 @@ ConllFile read_conll(const std::string& path, const ConllOptions& o) {
       continue;
     }
     if (o.comments && line.starts_with("# ")) {
-      if (open) throw DataError(at_line(path, k + 1) + "a comment inside a sentence");
+      if (open) throw DataError(at_line(path, k + 1), "a comment inside a sentence");
       continue;
     }
     if (file.columns == 0) tabs = line.find('\t') != line.npos;
     const auto parts = columns_of(line, tabs);
     if (parts.size() < 2)
-      throw DataError(at_line(path, k + 1) + "one column, expected a token and a tag, parted by " +
-                      (tabs ? "a tab" : "spaces"));
+      throw DataError(at_line(path, k + 1), "one column, expected a token and a tag, parted by ",
+                      tabs ? "a tab" : "spaces");
     if (file.columns == 0) file.columns = std::ssize(parts);
     if (std::ssize(parts) != file.columns)
-      throw DataError(at_line(path, k + 1) + std::to_string(parts.size()) + " columns, the first line has " +
-                      std::to_string(file.columns));
+      throw DataError(at_line(path, k + 1), parts.size(), " columns, the first line has ", file.columns);
     if (!open) {
       file.sentences.push_back({std::vector<std::vector<std::string>>(parts.size()), static_cast<Index>(k + 1)});
       open = true;
     }
     for (std::size_t c = 0; c < parts.size(); ++c) {
-      if (parts[c].empty()) throw DataError(at_line(path, k + 1) + "column " + std::to_string(c + 1) + " is empty");
+      if (parts[c].empty()) throw DataError(at_line(path, k + 1), "column ", c + 1, " is empty");
       file.sentences.back().columns[c].emplace_back(parts[c]);
     }
   }
-  if (file.sentences.empty()) throw DataError(path + ": no sentence, only blank lines");
+  if (file.sentences.empty()) throw DataError(path, ": no sentence, only blank lines");
   return file;
 }
 
@@ -94,9 +93,8 @@ TagScheme tag_scheme(const ConllFile& file) {
   }
   const ConllSentence& sentence = file.sentences[breaks[furthest].sentence];
   const Index token = breaks[furthest].token;
-  throw DataError(file.at(sentence, token) + "tag " + detail::quoted(sentence.tags()[static_cast<std::size_t>(token)]) +
-                  " breaks " + name_of(order[furthest]) +
-                  ", and the lines up to here are not in another scheme either");
+  throw DataError(file.at(sentence, token), "tag ", detail::quoted(sentence.tags()[token]), " breaks ",
+                  name_of(order[furthest]), ", and the lines up to here are not in another scheme either");
 }
 
 void convert_tags(ConllFile& file, TagScheme to) {

@@ -22,13 +22,13 @@ std::vector<LabelledText> read_table(const std::string& path) {
     const std::u32string& line = lines[k];
     if (blank(line)) continue;
     const auto tab = line.find(U'\t');
-    if (tab == line.npos) throw DataError(at_line(path, k + 1) + "no tab in this line, expected `label TAB text`");
-    LabelledText item{encode_utf8(line.substr(0, tab)), line.substr(tab + 1), path + ":" + std::to_string(k + 1)};
-    if (item.label.empty()) throw DataError(item.where + ": nothing before the tab, expected a label");
-    if (blank(item.text)) throw DataError(item.where + ": nothing after the tab, expected a text");
+    if (tab == line.npos) throw DataError(at_line(path, k + 1), "no tab in this line, expected `label TAB text`");
+    LabelledText item{encode_utf8(line.substr(0, tab)), line.substr(tab + 1), detail::text(path, ":", k + 1)};
+    if (item.label.empty()) throw DataError(item.where, ": nothing before the tab, expected a label");
+    if (blank(item.text)) throw DataError(item.where, ": nothing after the tab, expected a text");
     items.push_back(std::move(item));
   }
-  if (items.empty()) throw DataError(path + ": only blank lines, expected `label TAB text`");
+  if (items.empty()) throw DataError(path, ": only blank lines, expected `label TAB text`");
   return items;
 }
 
@@ -38,7 +38,7 @@ std::vector<LabelledText> read_folder(const std::string& path) {
     for (const auto& entry : fs::directory_iterator(path))
       if (entry.is_regular_file() && !entry.path().filename().string().starts_with('.')) files.push_back(entry.path());
   } catch (const fs::filesystem_error& e) {
-    throw DataError(path + ": cannot be read: " + e.code().message());
+    throw DataError(path, ": cannot be read: ", e.code().message());
   }
   std::sort(files.begin(), files.end());
   std::vector<LabelledText> items;
@@ -46,13 +46,13 @@ std::vector<LabelledText> read_folder(const std::string& path) {
     const std::string file = files[f].string(), label = files[f].stem().string();
     for (std::size_t other = 0; other < f; ++other)
       if (files[other].stem() == files[f].stem())
-        throw DataError(file + ": class '" + label + "' is also that of " + files[other].string());
+        throw DataError(file, ": class '", label, "' is also that of ", files[other].string());
     const auto lines = read_lines(file);
     for (std::size_t k = 0; k < lines.size(); ++k)
-      if (!blank(lines[k])) items.push_back({label, lines[k], file + ":" + std::to_string(k + 1)});
-    if (items.empty() || items.back().label != label) throw DataError(file + ": only blank lines");
+      if (!blank(lines[k])) items.push_back({label, lines[k], detail::text(file, ":", k + 1)});
+    if (items.empty() || items.back().label != label) throw DataError(file, ": only blank lines");
   }
-  if (items.empty()) throw DataError(path + ": no file in this folder, expected one for each class");
+  if (items.empty()) throw DataError(path, ": no file in this folder, expected one for each class");
   return items;
 }
 

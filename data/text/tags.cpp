@@ -21,7 +21,7 @@ Tag parsed(const std::string& text, std::size_t place) {
   if (s == "O") return {};
   if (prefix && s.size() == 1) return {s[0], {}};
   if (prefix && s[1] == '-') return {s[0], s.substr(2)};
-  throw ValueError("[spans_of] tag " + std::to_string(place) + " is " + detail::quoted(s) +
+  throw ValueError("[spans_of] tag ", place, " is ", detail::quoted(s),
                    ", expected O or one of B, I, E, S with '-' and a type");
 }
 
@@ -64,15 +64,15 @@ std::vector<std::string> tags_of(std::span<const TagSpan> spans, Index length, T
   std::vector<const TagSpan*> order;
   for (const auto& span : spans) order.push_back(&span);
   std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->begin < b->begin; });
-  std::vector<std::string> tags(static_cast<std::size_t>(std::max<Index>(length, 0)), "O");
+  std::vector<std::string> tags(std::max<Index>(length, 0), "O");
   const TagSpan* before = nullptr;
   for (const TagSpan* span : order) {
-    const auto say = [](const TagSpan& s) { return std::to_string(s.begin) + " .. " + std::to_string(s.end - 1); };
+    const auto say = [](const TagSpan& s) { return detail::text(s.begin, " .. ", s.end - 1); };
     if (span->begin < 0 || span->end <= span->begin || span->end > length)
-      throw ValueError("[tags_of] a span from " + std::to_string(span->begin) + " to before " +
-                       std::to_string(span->end) + ", expected one token or more of " + std::to_string(length));
+      throw ValueError("[tags_of] a span from ", span->begin, " to before ", span->end,
+                       ", expected one token or more of ", length);
     if (before && before->end > span->begin)
-      throw ValueError("[tags_of] spans " + say(*before) + " and " + say(*span) + " overlap");
+      throw ValueError("[tags_of] spans ", say(*before), " and ", say(*span), " overlap");
     const auto begin = static_cast<std::size_t>(span->begin), end = static_cast<std::size_t>(span->end);
     const bool touches = before && before->end == span->begin && before->type == span->type;
     for (std::size_t t = begin; t < end; ++t) tags[t] = tag('I', span->type);
@@ -87,7 +87,7 @@ std::vector<std::string> tags_of(std::span<const TagSpan> spans, Index length, T
 }
 
 std::vector<std::string> convert_tags(std::span<const std::string> tags, TagScheme to) {
-  return tags_of(spans_of(tags), static_cast<Index>(tags.size()), to);
+  return tags_of(spans_of(tags), tags.size(), to);
 }
 
 std::optional<Index> first_invalid_tag(std::span<const std::string> tags, TagScheme scheme) {

@@ -12,7 +12,7 @@ std::u32string decoded(const char* op, std::string_view text) {
   try {
     return decode_utf8(text, "text");
   } catch (const DataError& e) {
-    throw ValueError(std::string("[") + op + "] " + e.what());
+    throw ValueError("[", op, "] ", e.what());
   }
 }
 
@@ -67,7 +67,7 @@ std::string bytes_of(std::span<const Index> ids) {
   std::string bytes;
   bytes.reserve(ids.size());
   for (const Index id : ids) {
-    if (id < 0 || id > 255) throw ValueError("[bytes_of] id " + std::to_string(id) + ", expected a byte, 0 .. 255");
+    if (id < 0 || id > 255) throw ValueError("[bytes_of] id ", id, ", expected a byte, 0 .. 255");
     bytes += static_cast<char>(static_cast<unsigned char>(id));
   }
   return bytes;

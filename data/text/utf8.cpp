@@ -36,11 +36,10 @@ std::u32string decode_utf8(std::string_view bytes, const std::string& name) {
     char32_t code = 0;
     const std::size_t length = sequence(bytes.substr(i), code);
     if (length == 0 || code == 0) {
-      const auto line = 1 + std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(i), '\n');
+      const auto line = 1 + std::count(bytes.begin(), bytes.begin() + i, '\n');
       char value[8];
       std::snprintf(value, sizeof value, "0x%02x", static_cast<unsigned>(static_cast<unsigned char>(bytes[i])));
-      throw DataError(name + ":" + std::to_string(line) + ": byte " + std::to_string(i + 1) + " of the file is " +
-                      value + ", which is not UTF-8 text");
+      throw DataError(name, ":", line, ": byte ", i + 1, " of the file is ", value, ", which is not UTF-8 text");
     }
     text += code;
     i += length;

@@ -46,7 +46,7 @@ class Vocabulary {
   /// These tokens in this order, and one of them (or none) for the unknown. Throws ValueError as above.
   explicit Vocabulary(std::vector<std::string> tokens, const std::string& unknown = "");
 
-  Index size() const { return static_cast<Index>(tokens_.size()); }
+  Index size() const { return tokens_.size(); }
   Index specials() const { return specials_; }
   bool contains(std::string_view token) const { return find(token) >= 0; }
   /// The number of a token, that of the unknown one where it has none. Throws ValueError when there is no unknown one.

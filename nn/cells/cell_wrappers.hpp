@@ -203,8 +203,8 @@ class UNROLL_PER_ISA Residual {
   /// Throws ShapeError when the cell does not put out as many features as it reads.
   Residual(Index input_size, Index hidden_size, Rng& rng) : cell(input_size, hidden_size, rng) {
     if (output_size() != input_size)
-      throw ShapeError("[Residual] the cell reads " + std::to_string(input_size) + " features and puts out " +
-                       std::to_string(output_size()) + "; expected as many");
+      throw ShapeError("[Residual] the cell reads ", input_size, " features and puts out ", output_size(),
+                       "; expected as many");
   }
 
   Index output_size() const { return static_cast<Index>(cell.output_size()); }

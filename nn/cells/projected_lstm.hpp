@@ -56,8 +56,8 @@ class UNROLL_PER_ISA ProjectedLSTMCell : public RecurrentWeights<T> {
  private:
   static Index checked_width(Index hidden_size, Index proj_size) {
     if (proj_size < 0 || (proj_size > 0 && proj_size >= hidden_size))
-      throw ValueError("[ProjectedLSTMCell] proj_size is " + std::to_string(proj_size) +
-                       "; expected 0 (half of hidden_size) or 1 .. " + std::to_string(hidden_size - 1));
+      throw ValueError("[ProjectedLSTMCell] proj_size is ", proj_size, "; expected 0 (half of hidden_size) or 1 .. ",
+                       hidden_size - 1);
     return proj_size > 0 ? proj_size : (hidden_size + 1) / 2;
   }
 };

@@ -43,7 +43,7 @@ class UNROLL_PER_ISA WeightDrop {
     detail::check_probability("WeightDrop", "probability", probability);
     bool found = false;
     for (const auto& p : parameters(layer)) found = found || is_dropped(p.name);
-    if (!found) throw ValueError("[WeightDrop] no parameter of the layer is called '" + name + "'");
+    if (!found) throw ValueError("[WeightDrop] no parameter of the layer is called '", name, "'");
   }
 
   template <SequenceLike<scalar> X>

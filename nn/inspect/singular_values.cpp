@@ -38,8 +38,8 @@ bool rotate(std::span<double> a, std::span<double> b) {
 
 std::vector<double> singular_values(std::span<const double> matrix, Index rows, Index cols) {
   if (rows < 0 || cols < 0 || static_cast<Index>(matrix.size()) != rows * cols)
-    throw ShapeError("[singular_values] " + std::to_string(matrix.size()) + " elements for a matrix of " +
-                     std::to_string(rows) + " rows and " + std::to_string(cols) + " columns");
+    throw ShapeError("[singular_values] ", matrix.size(), " elements for a matrix of ", rows, " rows and ", cols,
+                     " columns");
   double largest = 0;
   for (const double x : matrix) {
     if (!std::isfinite(x)) throw ValueError("[singular_values] the matrix has an element that is not finite");

@@ -52,8 +52,7 @@ template <class T>
 Steps<T> steps_of(const Sequence<T>& emissions, Index tags) {
   const Node<T>* x = Op<T>("Crf").use(emissions.rows);
   if (x->shape.rank() != 2 || x->shape[1] != tags)
-    throw ShapeError("[Crf] emissions " + x->shape.str() + " for " + std::to_string(tags) + " tags; expected (N," +
-                     std::to_string(tags) + ")");
+    throw ShapeError("[Crf] emissions ", x->shape.str(), " for ", tags, " tags; expected (N,", tags, ")");
   return {emissions.layout, x->value, x->row_stride};
 }
 
@@ -174,8 +173,8 @@ void backward(const Likelihood<T>& m, const T* dy) {
     for (Index j = 0; j < tags; ++j) d[i * tags + j] += static_cast<T>(pairs[j * tags + i]);
 }
 
-[[noreturn]] void throw_value(Index sequence, const std::string& what) {
-  throw ValueError("[Crf] sequence " + std::to_string(sequence) + ": " + what);
+[[noreturn]] void throw_value(Index sequence, const auto&... what) {
+  throw ValueError("[Crf] sequence ", sequence, ": ", what...);
 }
 
 // Gold tags are in range and keep to the rules.
@@ -183,8 +182,7 @@ void check_tags(std::span<const std::vector<Index>> list, Index tags, const TagR
   for (std::size_t b = 0; b < list.size(); ++b) {
     for (std::size_t t = 0; t < list[b].size(); ++t)
       if (list[b][t] < 0 || list[b][t] >= tags)
-        throw_value(static_cast<Index>(b), "step " + std::to_string(t) + ": tag " + std::to_string(list[b][t]) +
-                                               "; expected 0 .. " + std::to_string(tags - 1));
+        throw_value(static_cast<Index>(b), "step ", t, ": tag ", list[b][t], "; expected 0 .. ", tags - 1);
     const std::string violation = rules.violation(list[b]);
     if (!violation.empty()) throw_value(static_cast<Index>(b), violation);
   }
@@ -203,7 +201,7 @@ template <class T>
 Crf<T>::Crf(Index tags, Rng& rng, CrfOptions options) : rules_(std::move(options.rules)) {
   detail::check_sizes("Crf", {{"tags", tags}});
   if (rules_.tags() != 0 && rules_.tags() != tags)
-    throw ValueError("[Crf] rules for " + std::to_string(rules_.tags()) + " tags, expected " + std::to_string(tags));
+    throw ValueError("[Crf] rules for ", rules_.tags(), " tags, expected ", tags);
   start_transitions = Parameter<T>(Shape{tags});
   end_transitions = Parameter<T>(Shape{tags});
   transitions = Parameter<T>(Shape{tags, tags});
@@ -273,7 +271,7 @@ CrfPaths Crf<T>::viterbi(const Sequence<T>& emissions) const {
     }
     for (Index i = 0; i < k; ++i) best[count(i)] += chain.end[i];
     const auto top = std::max_element(best.begin(), best.end());
-    if (*top == detail::log_zero) throw_value(b, "no path of length " + std::to_string(length) + " is allowed");
+    if (*top == detail::log_zero) throw_value(b, "no path of length ", length, " is allowed");
     paths.scores[count(b)] = *top;
     std::vector<Index>& path = paths.tags[count(b)];
     path.resize(count(length));
@@ -297,7 +295,7 @@ Sequence<T> Crf<T>::marginals(const Sequence<T>& emissions) const {
   auto* scratch = op.template allocate<double>(5 * k);
   for (Index s = 0; s < layout.batch; ++s) {
     if (!run_forward(chain, steps, s, alphas, scratch, [](Index, double) {}))
-      throw_value(layout.order[s], "no path of length " + std::to_string(layout.length[s]) + " is allowed");
+      throw_value(layout.order[s], "no path of length ", layout.length[s], " is allowed");
     run_backward(chain, steps, s, alphas, nullptr, 0, scratch, [&](Index t, const double* p) {
       std::transform(p, p + k, y->value + steps.row(s, t) * k, [](double v) { return static_cast<T>(v); });
     });

@@ -200,7 +200,7 @@ Variable<T> ctc_loss(const Sequence<T>& logits, std::span<const std::vector<Inde
   for (Index row = 0; row < layout.rows; ++row)
     m.log_sums[row] = m.rows.log_sum(m.rows.values + row * m.rows.row_stride);
   for (Index k = 0; k < layout.batch; ++k) m.most_states = std::max(m.most_states, m.chains[k].states());
-  std::vector<double> scratch(static_cast<std::size_t>(3 * m.most_states));
+  std::vector<double> scratch(3 * m.most_states);
   double total = 0;
   for (Index k = 0; k < layout.batch; ++k) {
     LabelChain& chain = m.chains[k];

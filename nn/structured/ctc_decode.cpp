@@ -24,9 +24,8 @@ void log_softmax_row(const char* op, const CtcRows<T>& rows, Index k, Index t, s
   const T* x = rows.at(k, t);
   const double log_sum = rows.log_sum(x);
   if (std::isnan(log_sum))
-    throw ValueError(std::string("[") + op + "] sequence " + std::to_string(rows.layout->order[k]) + ", step " +
-                     std::to_string(t) + ": NaN or infinity among the logits");
-  for (Index c = 0; c < rows.classes; ++c) log_probs[static_cast<std::size_t>(c)] = rows.log_prob(x, c, log_sum);
+    throw ValueError("[", op, "] sequence ", rows.layout->order[k], ", step ", t, ": NaN or infinity among the logits");
+  for (Index c = 0; c < rows.classes; ++c) log_probs[c] = rows.log_prob(x, c, log_sum);
 }
 
 // Prefixes as a tree. A prefix that was dropped and comes back is the same node again, so that prefixes that begin
@@ -40,7 +39,7 @@ class PrefixTree {
   };
 
   PrefixTree() : nodes_(1) {}
-  Prefix& operator[](std::int32_t node) { return nodes_[static_cast<std::size_t>(node)]; }
+  Prefix& operator[](std::int32_t node) { return nodes_[node]; }
   std::int32_t child(std::int32_t parent, Index label) {
     for (auto c = (*this)[parent].first_child; c >= 0; c = (*this)[c].next_sibling)
       if ((*this)[c].label == label) return c;
@@ -75,7 +74,7 @@ class PrefixBeam {
   }
 
   void step(const std::vector<double>& log_probs) {
-    const auto p = [&](Index c) { return log_probs[static_cast<std::size_t>(c)]; };
+    const auto p = [&](Index c) { return log_probs[c]; };
     // What path ends go on to a new label: after the same label only those that end in a blank.
     const auto extended = [&](const Candidate& e, Index c) {
       return (tree_[e.node].label == c ? e.blank : e.total) + p(c);
@@ -124,11 +123,10 @@ class PrefixBeam {
     order_.resize(candidates_.size());
     for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = i;
     const std::size_t width = std::min(order_.size(), static_cast<std::size_t>(options_.width));
-    std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(width), order_.end(),
-                      [&](std::size_t a, std::size_t b) {
-                        const double x = candidates_[a].total, y = candidates_[b].total;
-                        return x != y ? x > y : a < b;
-                      });
+    std::partial_sort(order_.begin(), order_.begin() + width, order_.end(), [&](std::size_t a, std::size_t b) {
+      const double x = candidates_[a].total, y = candidates_[b].total;
+      return x != y ? x > y : a < b;
+    });
     for (const Candidate& e : beam_) tree_[e.node].place = -1;
     beam_.clear();
     for (std::size_t i = 0; i < width; ++i) {
@@ -154,15 +152,15 @@ template <class T>
 std::vector<CtcHypothesis> ctc_decode_greedy(const Sequence<T>& logits, Index blank) {
   const auto rows = detail::ctc_rows("ctc_decode_greedy", logits, blank);
   const SequenceLayout& layout = *rows.layout;
-  std::vector<CtcHypothesis> out(static_cast<std::size_t>(layout.batch));
-  std::vector<double> p(static_cast<std::size_t>(rows.classes));
+  std::vector<CtcHypothesis> out(layout.batch);
+  std::vector<double> p(rows.classes);
   for (Index k = 0; k < layout.batch; ++k) {
-    CtcHypothesis& h = out[static_cast<std::size_t>(layout.order[k])];
+    CtcHypothesis& h = out[layout.order[k]];
     Index previous = blank;
     for (Index t = 0; t < layout.length[k]; ++t) {
       log_softmax_row("ctc_decode_greedy", rows, k, t, p);
       const Index c = std::max_element(p.begin(), p.end()) - p.begin();
-      h.log_prob += p[static_cast<std::size_t>(c)];
+      h.log_prob += p[c];
       if (c != previous && c != blank) h.symbols.push_back(c);
       previous = c;
     }
@@ -174,18 +172,18 @@ template <class T>
 std::vector<std::vector<CtcHypothesis>> ctc_decode_beam(const Sequence<T>& logits, const CtcBeamOptions& options) {
   const auto rows = detail::ctc_rows("ctc_decode_beam", logits, options.blank);
   if (options.n_best < 1 || options.n_best > options.width)
-    throw ValueError("[ctc_decode_beam] n_best " + std::to_string(options.n_best) + ", width " +
-                     std::to_string(options.width) + "; expected 1 <= n_best <= width");
+    throw ValueError("[ctc_decode_beam] n_best ", options.n_best, ", width ", options.width,
+                     "; expected 1 <= n_best <= width");
   const SequenceLayout& layout = *rows.layout;
-  std::vector<std::vector<CtcHypothesis>> out(static_cast<std::size_t>(layout.batch));
-  std::vector<double> p(static_cast<std::size_t>(rows.classes));
+  std::vector<std::vector<CtcHypothesis>> out(layout.batch);
+  std::vector<double> p(rows.classes);
   for (Index k = 0; k < layout.batch; ++k) {
     PrefixBeam beam(rows.classes, options);
     for (Index t = 0; t < layout.length[k]; ++t) {
       log_softmax_row("ctc_decode_beam", rows, k, t, p);
       beam.step(p);
     }
-    out[static_cast<std::size_t>(layout.order[k])] = beam.best();
+    out[layout.order[k]] = beam.best();
   }
   return out;
 }

@@ -21,8 +21,8 @@ RuleTag parse(const std::string& name, Index number, TagScheme scheme) {
     if (text.size() == 1) return {text[0], {}};
     if (text.size() > 2 && text[1] == '-') return {text[0], text.substr(2)};
   }
-  throw ValueError("[tag_rules] tag " + std::to_string(number) + " is '" + name + "'; expected O, or one of " +
-                   std::string(letters) + " with a type behind it, such as B-LOC");
+  throw ValueError("[tag_rules] tag ", number, " is '", name, "'; expected O, or one of ", letters,
+                   " with a type behind it, such as B-LOC");
 }
 
 bool may_start(RuleTag to, TagScheme scheme) {
@@ -53,7 +53,7 @@ bool may_follow(RuleTag from, RuleTag to, TagScheme scheme) {
 }  // namespace
 
 TagRules::TagRules(Index tags) {
-  if (tags < 1) throw ValueError("[TagRules] tags is " + std::to_string(tags) + "; expected at least 1");
+  if (tags < 1) throw ValueError("[TagRules] tags is ", tags, "; expected at least 1");
   const auto k = static_cast<std::size_t>(tags);
   start.assign(k, 1);
   end.assign(k, 1);
@@ -62,24 +62,23 @@ TagRules::TagRules(Index tags) {
 
 std::string TagRules::violation(std::span<const Index> path) const {
   if (start.empty() || path.empty()) return {};
-  const auto say = [&](std::size_t t, const std::string& what) { return "step " + std::to_string(t) + ": " + what; };
+  const auto say = [&](std::size_t t, const std::string& what) { return detail::text("step ", t, ": ", what); };
   const auto name = [&](Index k) {
     const std::string number = std::to_string(k);
-    return names.empty() ? "tag " + number : names[static_cast<std::size_t>(k)] + " (" + number + ")";
+    return names.empty() ? "tag " + number : names[k] + " (" + number + ")";
   };
-  if (!start[static_cast<std::size_t>(path.front())]) return say(0, name(path.front()) + " may not be the first");
+  if (!start[path.front()]) return say(0, name(path.front()) + " may not be the first");
   for (std::size_t t = 1; t < path.size(); ++t)
     if (!allows(path[t - 1], path[t])) return say(t, name(path[t]) + " may not follow " + name(path[t - 1]));
-  if (!end[static_cast<std::size_t>(path.back())])
-    return say(path.size() - 1, name(path.back()) + " may not be the last");
+  if (!end[path.back()]) return say(path.size() - 1, name(path.back()) + " may not be the last");
   return {};
 }
 
 TagRules tag_rules(const std::vector<std::string>& names, TagScheme scheme) {
-  TagRules rules(static_cast<Index>(names.size()));
+  TagRules rules(names.size());
   rules.names = names;
   std::vector<RuleTag> tags;
-  for (const std::string& name : names) tags.push_back(parse(name, static_cast<Index>(tags.size()), scheme));
+  for (const std::string& name : names) tags.push_back(parse(name, tags.size(), scheme));
   for (std::size_t i = 0; i < tags.size(); ++i) {
     rules.start[i] = may_start(tags[i], scheme);
     rules.end[i] = may_end(tags[i], scheme);

@@ -29,7 +29,7 @@ struct TagRules {
   std::vector<std::string> names;    ///< (K), or empty: for messages
 
   /// K; 0 when there are no rules.
-  Index tags() const { return static_cast<Index>(start.size()); }
+  Index tags() const { return start.size(); }
   bool allows(Index from, Index to) const {
     return follow[static_cast<std::size_t>(from) * start.size() + static_cast<std::size_t>(to)] != 0;
   }

@@ -77,28 +77,19 @@ void turn(const Rows<const T>& x, Index first, Index count, T* block) {
 }
 
 template <class T>
-void store_some(L<T> x, T* to, Index n) {
-  if (n == L<T>::size) {
-    x.store(to);
-  } else {
-    x.store(to, static_cast<int>(n));
-  }
-}
-
-template <class T>
 void statistics(const Rows<const T>& x, const std::int32_t* skip, T* max, T* log_sum, T* inverse_sum) {
   constexpr Index size = L<T>::size;
   if (x.cols < size) {
     alignas(64) T block[L<T>::size * L<T>::size];
     for (Index first = 0; first < x.rows; first += size) {
-      const Index count = x.rows - first < size ? x.rows - first : size;
+      const int count = static_cast<int>(x.rows - first < size ? x.rows - first : size);
       turn(x, first, count, block);
       L<T> m = L<T>::load(block), s(T(0));
       for (Index k = 1; k < x.cols; ++k) m = larger(m, L<T>::load(block + k * size));
       for (Index k = 0; k < x.cols; ++k) s += exp(L<T>::load(block + k * size) - m);
-      store_some(m, max + first, count);
-      store_some(log(s), log_sum + first, count);
-      store_some(T(1) / s, inverse_sum + first, count);
+      m.store(max + first, count);
+      log(s).store(log_sum + first, count);
+      (T(1) / s).store(inverse_sum + first, count);
     }
     return;
   }
@@ -109,12 +100,11 @@ void statistics(const Rows<const T>& x, const std::int32_t* skip, T* max, T* log
     log_sum[r] = T(1);
     if (!skip || skip[r] >= 0) wide_row(x.data + r * x.stride, x.cols, iota, max + r, log_sum + r);
   }
-  Index r = 0;
-  for (; r < x.rows; r += size) {
-    const Index n = x.rows - r < size ? x.rows - r : size;
-    const L<T> s = n == size ? L<T>::load(log_sum + r) : L<T>::load(log_sum + r, static_cast<int>(n));
-    store_some(T(1) / s, inverse_sum + r, n);
-    store_some(log(s), log_sum + r, n);
+  for (Index r = 0; r < x.rows; r += size) {
+    const int n = static_cast<int>(x.rows - r < size ? x.rows - r : size);
+    const L<T> s = L<T>::load(log_sum + r, n);
+    (T(1) / s).store(inverse_sum + r, n);
+    log(s).store(log_sum + r, n);
   }
 }
 
@@ -140,11 +130,9 @@ void backward(const Rows<const T>& x, const T* max, const T* scale, T* dx, Index
   if (x.cols < size) {
     alignas(64) T block[L<T>::size * L<T>::size];
     for (Index first = 0; first < x.rows; first += size) {
-      const Index count = x.rows - first < size ? x.rows - first : size;
+      const int count = static_cast<int>(x.rows - first < size ? x.rows - first : size);
       turn(x, first, count, block);
-      const int n = static_cast<int>(count);
-      const L<T> m = n == size ? L<T>::load(max + first) : L<T>::load(max + first, n);
-      const L<T> a = n == size ? L<T>::load(scale + first) : L<T>::load(scale + first, n);
+      const L<T> m = L<T>::load(max + first, count), a = L<T>::load(scale + first, count);
       for (Index k = 0; k < x.cols; ++k) {
         const L<T> p = exp(L<T>::load(block + k * size) - m) * a;
         select(a == T(0), T(0), p).store(block + k * size);
@@ -180,19 +168,11 @@ void target_sums(const Rows<const T>& x, const T* max, const T* q, Index q_strid
     const L<T> shift(max[r]);
     L<T> sum(T(0)), product(T(0));
     for (Index k = 0; k < x.cols; k += size) {
-      const bool whole = k + size <= x.cols;
-      const int n = static_cast<int>(whole ? size : x.cols - k);
-      const auto load = [&](const T* from) { return whole ? L<T>::load(from + k) : L<T>::load(from + k, n); };
-      L<T> u(T(1));
-      if (target) u = load(target);
-      if (v) u *= load(v);
-      if (!whole && !target && !v) {
-        alignas(64) T ones[L<T>::size] = {};
-        for (int i = 0; i < n; ++i) ones[i] = T(1);
-        u = L<T>::load(ones);
-      }
+      const int n = static_cast<int>(x.cols - k < size ? x.cols - k : size);
+      L<T> u = target ? L<T>::load(target + k, n) : L<T>(T(1)).first(n);
+      if (v) u *= L<T>::load(v + k, n);
       sum += u;
-      product += select(u == T(0), T(0), u * (load(row) - shift));
+      product += select(u == T(0), T(0), u * (L<T>::load(row + k, n) - shift));
     }
     total[r] = reduce_add(sum);
     weighted[r] = reduce_add(product);

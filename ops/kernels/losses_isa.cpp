@@ -9,121 +9,81 @@ namespace {
 template <class T>
 using L = Lane<T, native_arch>;
 
-// Each loss: value(x, t), slopes dx and dt, and whether x is in its domain. `p` is the pos_weight or the
-// delta.
+// A loss and its slopes. Once inlined it costs what is used of it: duals, which carry every step's slope along, took up
+// to half as long again.
+template <class V>
+struct Slopes {
+  V value, dx, dt;
+};
+
+template <class V>
+UNROLL_INLINE Slopes<V> of_difference(V value, V slope) {
+  return {value, slope, -slope};
+}
+
+// Each loss at x and t, with p the pos_weight or the delta; `bounded`: x is a probability.
 
 struct Squared {
   template <class V>
-  static V value(V x, V t, V) {
-    return (x - t) * (x - t);
-  }
-  template <class V>
-  static V dx(V x, V t, V) {
-    return V(2) * (x - t);
-  }
-  template <class V>
-  static V dt(V x, V t, V p) {
-    return -dx(x, t, p);
+  static UNROLL_INLINE Slopes<V> at(V x, V t, V) {
+    const V d = x - t;
+    return of_difference(d * d, d + d);
   }
   static constexpr bool bounded = false;
 };
 
 struct Absolute {
   template <class V>
-  static V value(V x, V t, V) {
-    return abs(x - t);
-  }
-  template <class V>
-  static V dx(V x, V t, V) {
+  static UNROLL_INLINE Slopes<V> at(V x, V t, V) {
     const V d = x - t;
-    return select(d > V(0), V(1), select(d < V(0), V(-1), d));  // 0 at 0, NaN for NaN
-  }
-  template <class V>
-  static V dt(V x, V t, V p) {
-    return -dx(x, t, p);
+    return of_difference(abs(d), select(d > V(0), V(1), select(d < V(0), V(-1), d)));  // 0 at 0, NaN for NaN
   }
   static constexpr bool bounded = false;
 };
 
 struct Huber {
   template <class V>
-  static V value(V x, V t, V delta) {
-    const V d = abs(x - t);
-    return select(d > delta, delta * (d - V(0.5) * delta), V(0.5) * d * d);
-  }
-  template <class V>
-  static V dx(V x, V t, V delta) {
-    const V d = x - t;
-    return select(d > delta, delta, select(d < -delta, -delta, d));
-  }
-  template <class V>
-  static V dt(V x, V t, V delta) {
-    return -dx(x, t, delta);
+  static UNROLL_INLINE Slopes<V> at(V x, V t, V delta) {
+    const V d = x - t, held = clamp(d, -delta, delta);
+    return of_difference(held * (d - V(0.5) * held), held);
   }
   static constexpr bool bounded = false;
 };
 
+// The logarithms and the denominator of the slope by x are bounded as PyTorch's.
 struct Binary {
   template <class V>
-  static V bounded_log(V x) {
-    const V y = log(x);
-    return select(y > V(-100), y, V(-100));
-  }
-  template <class V>
-  static V bounded_log_of_rest(V x) {
-    const V y = log1p(-x);
-    return select(y > V(-100), y, V(-100));
-  }
-  template <class V>
-  static V value(V x, V t, V) {
-    return (t - V(1)) * bounded_log_of_rest(x) - t * bounded_log(x);
-  }
-  template <class V>
-  static V dx(V x, V t, V) {
-    const V q = x * (V(1) - x);
-    return (x - t) / select(q > V(1e-12), q, V(1e-12));
-  }
-  template <class V>
-  static V dt(V x, V, V) {
-    return bounded_log_of_rest(x) - bounded_log(x);
+  static UNROLL_INLINE Slopes<V> at(V x, V t, V) {
+    const V yes = above(log(x), -100), no = above(log1p(-x), -100);
+    return {(t - V(1)) * no - t * yes, (x - t) / above(x * (V(1) - x), 1e-12), no - yes};
   }
   static constexpr bool bounded = true;
-};
-
-// (1 - t) softplus(x) + w t softplus(-x), with w the weight of positive targets: no digits are lost on either
-// side.
-struct BinaryLogits {
-  template <class V>
-  static V value(V x, V t, V w) {
-    const V both = log1p(exp(-abs(x)));
-    return (V(1) - t) * (both + relu_of(x)) + w * t * (both + relu_of(-x));
-  }
-  template <class V>
-  static V dx(V x, V t, V w) {
-    const V e = exp(-abs(x)), large = V(1) / (V(1) + e), small = e * large;
-    const auto positive = x > V(0);
-    return (V(1) - t) * select(positive, large, small) - w * t * select(positive, small, large);
-  }
-  template <class V>
-  static V dt(V x, V, V w) {
-    const V both = log1p(exp(-abs(x)));
-    return w * (both + relu_of(-x)) - (both + relu_of(x));
-  }
-  static constexpr bool bounded = false;
 
  private:
   template <class V>
-  static V relu_of(V x) {
-    return select(x <= V(0), V(0), x);
+  static UNROLL_INLINE V above(V x, double bound) {
+    return select(x > V(bound), x, V(bound));
   }
+};
+
+// (1 - t) softplus(x) + w t softplus(-x), with w the weight of positive targets: no digits are lost on either side.
+struct BinaryLogits {
+  template <class V>
+  static UNROLL_INLINE Slopes<V> at(V x, V t, V w) {
+    const V e = exp(-abs(x)), both = log1p(e), large = V(1) / (V(1) + e), small = e * large;
+    const V no = both + relu(x), yes = both + relu(-x);
+    const auto positive = x > V(0);
+    return {(V(1) - t) * no + w * t * yes,
+            (V(1) - t) * select(positive, large, small) - w * t * select(positive, small, large), w * yes - no};
+  }
+  static constexpr bool bounded = false;
 };
 
 // Registers are added up in T for this many elements, then in double.
 constexpr Index chunk = 512;
 
 template <class T, class Loss>
-double forward(ElementLossCall<T>& c) {
-  constexpr Index size = L<T>::size;
+__attribute__((flatten)) double forward(ElementLossCall<T>& c) {
   double total = 0;
   bool bad = false;
   for (Index r = 0; r < c.x.rows; ++r) {
@@ -132,32 +92,17 @@ double forward(ElementLossCall<T>& c) {
     const T* w = c.weights ? c.weights + r * c.x.cols : nullptr;
     T* out = c.out ? c.out + r * c.x.cols : nullptr;
     for (Index begin = 0; begin < c.x.cols; begin += chunk) {
-      const Index end = c.x.cols - begin < chunk ? c.x.cols : begin + chunk;
       L<T> sum(T(0));
-      Index k = begin;
-      for (; k + size <= end; k += size) {
-        const L<T> xs = L<T>::load(x + k);
-        if constexpr (Loss::bounded) bad |= !((xs >= T(0)) & (xs <= T(1))).all();
-        L<T> v = Loss::value(xs, L<T>::load(t + k),
-                             c.pos_weight ? L<T>::load(c.pos_weight + k) : L<T>(c.parameter));
-        if (w) v *= L<T>::load(w + k);
-        if (out) v.store(out + k);
-        sum += v;
-      }
-      if (k < end) {
-        const int n = static_cast<int>(end - k);
+      by_registers<L<T>::size>(c.x.cols - begin < chunk ? c.x.cols - begin : chunk, [&](Index i, auto n) {
+        const Index k = begin + i;
         const L<T> xs = L<T>::load(x + k, n);
         if constexpr (Loss::bounded) bad |= !((xs >= T(0)) & (xs <= T(1))).all();
-        L<T> v = Loss::value(xs, L<T>::load(t + k, n),
-                             c.pos_weight ? L<T>::load(c.pos_weight + k, n) : L<T>(c.parameter));
+        const L<T> p = c.pos_weight ? L<T>::load(c.pos_weight + k, n) : L<T>(c.parameter);
+        L<T> v = Loss::at(xs, L<T>::load(t + k, n), p).value;
         if (w) v *= L<T>::load(w + k, n);
-        alignas(64) T some[L<T>::size];
-        v.store(some);
-        for (int i = 0; i < n; ++i) {
-          total += static_cast<double>(some[i]);
-          if (out) out[k + i] = some[i];
-        }
-      }
+        if (out) v.store(out + k, n);
+        sum += v.first(n);
+      });
       total += static_cast<double>(reduce_add(sum));
     }
   }
@@ -165,34 +110,22 @@ double forward(ElementLossCall<T>& c) {
   return total;
 }
 
-template <class T>
-void put(L<T> d, T* to, bool fresh, int n) {
-  if (n == L<T>::size) {
-    (fresh ? d : L<T>::load(to) + d).store(to);
-  } else {
-    (fresh ? d : L<T>::load(to, n) + d).store(to, n);
-  }
-}
-
 template <class T, class Loss>
-void backward(const ElementLossCall<T>& c) {
-  constexpr Index size = L<T>::size;
+__attribute__((flatten)) void backward(const ElementLossCall<T>& c) {
   for (Index r = 0; r < c.x.rows; ++r) {
     const T* x = c.x.data + r * c.x.stride;
     const T* t = c.t + r * c.t_stride;
     const T* w = c.weights ? c.weights + r * c.x.cols : nullptr;
     const T* dy = c.dy ? c.dy + r * c.dy_stride : nullptr;
-    for (Index k = 0; k < c.x.cols; k += size) {
-      const int n = static_cast<int>(c.x.cols - k < size ? c.x.cols - k : size);
-      const auto load = [&](const T* from) {
-        return n == size ? L<T>::load(from + k) : L<T>::load(from + k, n);
-      };
-      const L<T> xs = load(x), ts = load(t), p = c.pos_weight ? load(c.pos_weight) : L<T>(c.parameter);
-      L<T> scale = dy ? load(dy) : L<T>(c.scale);
-      if (w) scale *= load(w);
-      if (c.dx) put(scale * Loss::dx(xs, ts, p), c.dx + r * c.dx_stride + k, c.dx_fresh, n);
-      if (c.dt) put(scale * Loss::dt(xs, ts, p), c.dt + r * c.dt_stride + k, c.dt_fresh, n);
-    }
+    by_registers<L<T>::size>(c.x.cols, [&](Index k, auto n) {
+      const L<T> p = c.pos_weight ? L<T>::load(c.pos_weight + k, n) : L<T>(c.parameter);
+      L<T> scale = dy ? L<T>::load(dy + k, n) : L<T>(c.scale);
+      if (w) scale *= L<T>::load(w + k, n);
+      const Slopes<L<T>> loss = Loss::at(L<T>::load(x + k, n), L<T>::load(t + k, n), p);
+      const auto deliver = [&](L<T> d, T* to, bool fresh) { (fresh ? d : L<T>::load(to, n) + d).store(to, n); };
+      if (c.dx) deliver(scale * loss.dx, c.dx + r * c.dx_stride + k, c.dx_fresh);
+      if (c.dt) deliver(scale * loss.dt, c.dt + r * c.dt_stride + k, c.dt_fresh);
+    });
   }
 }
 
@@ -201,8 +134,7 @@ void backward(const ElementLossCall<T>& c) {
 template <class T>
 const ElementLossKernels<T>& element_loss_kernels() {
   static constexpr ElementLossKernels<T> kernels = {
-      {&forward<T, Squared>, &forward<T, Absolute>, &forward<T, Huber>, &forward<T, Binary>,
-       &forward<T, BinaryLogits>},
+      {&forward<T, Squared>, &forward<T, Absolute>, &forward<T, Huber>, &forward<T, Binary>, &forward<T, BinaryLogits>},
       {&backward<T, Squared>, &backward<T, Absolute>, &backward<T, Huber>, &backward<T, Binary>,
        &backward<T, BinaryLogits>}};
   return kernels;

@@ -35,15 +35,7 @@ struct Strip {
     for (int k = 0; k < L<T>::size; ++k) some[k] = k < n ? p[k] : pad;
     return L<T>::load(some);
   }
-  UNROLL_INLINE void store(T* p, Index step, Index i, L<T> v) const {
-    const int n = numbers(i);
-    p += at(i, step);
-    if (n == L<T>::size) {
-      v.store(p);
-    } else {
-      v.store(p, n);
-    }
-  }
+  UNROLL_INLINE void store(T* p, Index step, Index i, L<T> v) const { v.store(p + at(i, step), numbers(i)); }
   UNROLL_INLINE void deliver(const SoftmaxPanel<T>& p, T* dx, Index i, L<T> v) const {
     store(dx, p.x_step, i, p.fresh ? v : load(dx, p.x_step, i) + v);
   }
@@ -127,8 +119,7 @@ struct LogSoftmax {
     const L<T> total = s.sum_of_exp(p, x, shift);
     const L<T> log_total = select(total == L<T>(0), T(0), log(total));
     // Not x - (shift + log): a large shift would swallow the logarithm.
-    for (Index i = 0; i < s.steps; ++i)
-      s.store(p.y + at, p.y_step, i, (s.load(x, p.x_step, i) - shift) - log_total);
+    for (Index i = 0; i < s.steps; ++i) s.store(p.y + at, p.y_step, i, (s.load(x, p.x_step, i) - shift) - log_total);
   }
 };
 
@@ -159,8 +150,7 @@ struct LogSumExpBackward {
   static UNROLL_INLINE void run(const SoftmaxPanel<T>& p, Strip<T, row> s, Index at) {
     const L<T> y = s.load_result(p.y + at), dy = s.load_result(p.dy + at);
     const L<T> finite = select(y == L<T>(-infinity<T>), T(0), y);
-    for (Index i = 0; i < s.steps; ++i)
-      s.deliver(p, p.dx + at, i, dy * exp(s.load(p.x + at, p.x_step, i) - finite));
+    for (Index i = 0; i < s.steps; ++i) s.deliver(p, p.dx + at, i, dy * exp(s.load(p.x + at, p.x_step, i) - finite));
   }
 };
 

@@ -56,12 +56,10 @@ double log_gauss(std::span<const double> root, std::span<double> difference) {
 
 void check_steps(std::span<const std::vector<double>> data, Size results, Index features) {
   if (data.size() != results)
-    throw ShapeError("[Autoregression] " + std::to_string(results) + " numbers for " + std::to_string(data.size()) +
-                     " sequences");
+    throw ShapeError("[Autoregression] ", results, " numbers for ", data.size(), " sequences");
   for (const auto& x : data)
     if (static_cast<Index>(x.size()) % features != 0)
-      throw ShapeError("[Autoregression] a sequence of " + std::to_string(x.size()) + " numbers, steps have " +
-                       std::to_string(features));
+      throw ShapeError("[Autoregression] a sequence of ", x.size(), " numbers, steps have ", features);
 }
 
 // sum of weight * (y - M z)(y - M z)^T over what `each` hands over, divided by the sum of weights.
@@ -88,10 +86,10 @@ struct Residuals {
 
 Autoregression::Autoregression(Index features, const AutoregressionOptions& options)
     : features_(features), options_(options) {
-  if (features < 1) throw ValueError("[Autoregression] " + std::to_string(features) + " features, expected at least 1");
+  if (features < 1) throw ValueError("[Autoregression] ", features, " features, expected at least 1");
   for (const double x : {options.ridge, options.variance})
     if (!(x >= 0) || !std::isfinite(x))
-      throw ValueError("[Autoregression] ridge or variance " + std::to_string(x) + ", expected 0 or more");
+      throw ValueError("[Autoregression] ridge or variance ", x, ", expected 0 or more");
   const auto f = static_cast<Size>(features);
   a_.assign(f * f, 0.0);
   b_.assign(f, 0.0);

@@ -13,7 +13,7 @@ EvolutionStrategy::EvolutionStrategy(std::span<const double> start, const Evolut
       mean_(Shape{size()}),
       gradient_(start.size()) {
   if (options.mirrored && options.population % 2 != 0)
-    refuse("mirrored sampling with a population of " + std::to_string(options.population) + ", expected an even one");
+    refuse("mirrored sampling with a population of ", options.population, ", expected an even one");
   check_positive("sigma", options.sigma);
   std::ranges::copy(start, mean_.mutable_values().begin());
   const ParameterList<double> list = {{"mean", mean_.share()}};
@@ -39,7 +39,7 @@ void EvolutionStrategy::draw(std::span<double> candidates) {
   for (std::size_t k = 0; k < count; ++k) {
     const auto e = noise.subspan(k * n, n);
     if (options_.mirrored && k % 2 == 1) {
-      std::transform(e.begin() - static_cast<std::ptrdiff_t>(n), e.begin(), e.begin(), [](double x) { return -x; });
+      std::transform(e.begin() - n, e.begin(), e.begin(), [](double x) { return -x; });
     } else {
       rng_.fill_normal(e);
     }
@@ -72,13 +72,12 @@ void EvolutionStrategy::learn(std::span<const double>, std::span<const double> l
 std::vector<double> centred_ranks(std::span<const double> losses) {
   const std::vector<Index> order = rank_order(losses);
   std::vector<double> ranks(losses.size());
-  const auto at = [&](std::size_t place) { return losses[static_cast<std::size_t>(order[place])]; };
+  const auto at = [&](std::size_t place) { return losses[order[place]]; };
   for (std::size_t first = 0, end = 0; first < order.size(); first = end) {
     while (end < order.size() && at(end) == at(first)) ++end;
     const double place = static_cast<double>(first + end - 1) / 2;
     for (std::size_t k = first; k < end; ++k)
-      ranks[static_cast<std::size_t>(order[k])] =
-          order.size() > 1 ? place / static_cast<double>(order.size() - 1) - 0.5 : 0.0;
+      ranks[order[k]] = order.size() > 1 ? place / static_cast<double>(order.size() - 1) - 0.5 : 0.0;
   }
   return ranks;
 }

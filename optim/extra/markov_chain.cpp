@@ -10,13 +10,10 @@ namespace {
 using Size = std::size_t;
 
 void check_symbols(std::span<const std::vector<Index>> data, Size results, Index symbols) {
-  if (data.size() != results)
-    throw ShapeError("[MarkovChain] " + std::to_string(results) + " numbers for " + std::to_string(data.size()) +
-                     " sequences");
+  if (data.size() != results) throw ShapeError("[MarkovChain] ", results, " numbers for ", data.size(), " sequences");
   for (const auto& x : data)
     for (const Index s : x)
-      if (s < 0 || s >= symbols)
-        throw ValueError("[MarkovChain] symbol " + std::to_string(s) + " of " + std::to_string(symbols));
+      if (s < 0 || s >= symbols) throw ValueError("[MarkovChain] symbol ", s, " of ", symbols);
 }
 
 // Counts to probabilities, in place; a row of nothing becomes what it was.
@@ -29,9 +26,8 @@ void normalise(std::span<double> counts, std::span<const double> before) {
 }  // namespace
 
 MarkovChain::MarkovChain(Index symbols, double count) : symbols_(symbols), count_(count) {
-  if (symbols < 1) throw ValueError("[MarkovChain] " + std::to_string(symbols) + " symbols, expected at least 1");
-  if (!(count >= 0) || !std::isfinite(count))
-    throw ValueError("[MarkovChain] count " + std::to_string(count) + ", expected 0 or more");
+  if (symbols < 1) throw ValueError("[MarkovChain] ", symbols, " symbols, expected at least 1");
+  if (!(count >= 0) || !std::isfinite(count)) throw ValueError("[MarkovChain] count ", count, ", expected 0 or more");
   const auto s = static_cast<Size>(symbols);
   start_.assign(s, 1 / static_cast<double>(s));
   step_.assign(s * s, 1 / static_cast<double>(s));

@@ -8,8 +8,8 @@ double responsibilities(std::span<const double> log_likelihoods, std::span<const
                         std::span<double> out) {
   const std::size_t k = log_priors.size(), n = k > 0 ? log_likelihoods.size() / k : 0;
   if (k == 0 || log_likelihoods.size() != k * n || out.size() != k * n)
-    throw ShapeError("[responsibilities] " + std::to_string(log_likelihoods.size()) + " log-likelihoods and " +
-                     std::to_string(out.size()) + " results for " + std::to_string(k) + " components");
+    throw ShapeError("[responsibilities] ", log_likelihoods.size(), " log-likelihoods and ", out.size(),
+                     " results for ", k, " components");
   double total = 0;
   for (std::size_t j = 0; j < n; ++j) {
     double largest = -std::numeric_limits<double>::infinity(), sum = 0;

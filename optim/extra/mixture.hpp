@@ -67,9 +67,8 @@ class UNROLL_PER_ISA Mixture {
         log_priors_(components.size(), -std::log(static_cast<double>(components.size()))) {
     if (components.empty()) throw ValueError("[Mixture] got no components, expected at least one");
     if (!(options.prior_count >= 0) || !std::isfinite(options.prior_count))
-      throw ValueError("[Mixture] prior_count " + std::to_string(options.prior_count) + ", expected 0 or more");
-    if (options.threads < 1)
-      throw ValueError("[Mixture] " + std::to_string(options.threads) + " threads, expected at least 1");
+      throw ValueError("[Mixture] prior_count ", options.prior_count, ", expected 0 or more");
+    if (options.threads < 1) throw ValueError("[Mixture] ", options.threads, " threads, expected at least 1");
   }
 
   std::span<const double> log_priors() const { return log_priors_; }
@@ -93,8 +92,7 @@ class UNROLL_PER_ISA Mixture {
   void maximise(const Data& data) {
     const auto n = static_cast<std::size_t>(data.size()), k = components.size();
     if (responsibilities_.size() != k * n)
-      throw ShapeError("[Mixture] responsibilities for " + std::to_string(responsibilities_.size() / k) +
-                       " sequences, data of " + std::to_string(n));
+      throw ShapeError("[Mixture] responsibilities for ", responsibilities_.size() / k, " sequences, data of ", n);
     const std::span<const double> all(responsibilities_);
     for (std::size_t i = 0; i < k; ++i) {
       double sum = options_.prior_count;
@@ -107,14 +105,11 @@ class UNROLL_PER_ISA Mixture {
   template <class Data>
   void maximise(const Data& data, std::span<const Index> clusters) {
     const auto n = static_cast<std::size_t>(data.size());
-    if (clusters.size() != n)
-      throw ShapeError("[Mixture] clusters of " + std::to_string(clusters.size()) + " sequences, data of " +
-                       std::to_string(n));
+    if (clusters.size() != n) throw ShapeError("[Mixture] clusters of ", clusters.size(), " sequences, data of ", n);
     responsibilities_.assign(components.size() * n, 0.0);
     for (std::size_t i = 0; i < n; ++i) {
       if (clusters[i] < 0 || clusters[i] >= static_cast<Index>(components.size()))
-        throw ValueError("[Mixture] cluster " + std::to_string(clusters[i]) + " of " +
-                         std::to_string(components.size()));
+        throw ValueError("[Mixture] cluster ", clusters[i], " of ", components.size());
       responsibilities_[static_cast<std::size_t>(clusters[i]) * n + i] = 1;
     }
     maximise(data);

@@ -33,8 +33,7 @@ void vector_to_parameters(std::span<const double> values, const ParameterList<T>
   Index size = 0;
   for (const ParameterStorage<T>* p : list) size += p->shape.size();
   if (static_cast<Index>(values.size()) != size)
-    throw ShapeError("[vector_to_parameters] " + std::to_string(values.size()) + " numbers for parameters of " +
-                     std::to_string(size));
+    throw ShapeError("[vector_to_parameters] ", values.size(), " numbers for parameters of ", size);
   const double* from = values.data();
   for (ParameterStorage<T>* p : list) {
     const Index n = p->shape.size();

@@ -53,14 +53,14 @@ void ParticleSwarm::learn(std::span<const double> candidates, std::span<const do
   for (std::size_t k = 0; k < losses.size(); ++k) {
     if (!(losses[k] < own_loss_[k])) continue;
     own_loss_[k] = losses[k];
-    std::ranges::copy(candidates.subspan(k * n, n), own_best_.begin() + static_cast<std::ptrdiff_t>(k * n));
+    std::ranges::copy(candidates.subspan(k * n, n), own_best_.begin() + k * n);
   }
 }
 
 ParticleSwarmOptions constriction(double phi1, double phi2, ParticleSwarmOptions options) {
   const double phi = phi1 + phi2;
   if (!(phi1 >= 0 && phi2 >= 0 && phi > 4) || !std::isfinite(phi))
-    throw ValueError("[constriction] phi1 " + std::to_string(phi1) + " and phi2 " + std::to_string(phi2) +
+    throw ValueError("[constriction] phi1 ", phi1, " and phi2 ", phi2,
                      ", expected numbers of 0 or more with a sum above 4");
   const double chi = 2 / std::abs(2 - phi - std::sqrt(phi * phi - 4 * phi));
   options.inertia = chi;

@@ -50,8 +50,7 @@ class UNROLL_PER_ISA Population {
   std::vector<double> losses(std::span<const double> candidates, const Loss& loss) {
     const auto n = static_cast<std::size_t>(size_);
     if (n == 0 || candidates.size() % n != 0)
-      throw ShapeError("[Population] " + std::to_string(candidates.size()) + " numbers for candidates of " +
-                       std::to_string(n));
+      throw ShapeError("[Population] ", candidates.size(), " numbers for candidates of ", n);
     std::vector<double> results(candidates.size() / n);
     std::atomic<std::size_t> next{0};
     const Rng draws = seeds_.split();

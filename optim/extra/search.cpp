@@ -12,20 +12,19 @@ namespace unroll {
 Search::Search(const char* op, std::span<const double> start, Index population, Index least, std::uint64_t seed)
     : rng_(seed),
       op_(op),
-      size_(static_cast<Index>(start.size())),
+      size_(start.size()),
       population_(population),
       best_(start.begin(), start.end()),
       best_loss_(std::numeric_limits<double>::infinity()) {
   if (start.empty()) refuse("got no numbers to search over, expected at least one: parameters_to_vector(list)");
   if (!std::ranges::all_of(start, [](double x) { return std::isfinite(x); }))
     refuse("the start has a number that is not finite");
-  if (population < least)
-    refuse("population " + std::to_string(population) + ", expected " + std::to_string(least) + " or more");
+  if (population < least) refuse("population ", population, ", expected ", least, " or more");
 }
 
 std::span<const double> Search::ask() {
   if (!asked_) {
-    candidates_.resize(static_cast<std::size_t>(population_ * size_));
+    candidates_.resize(population_ * size_);
     draw(candidates_);
     asked_ = true;
   }
@@ -35,14 +34,13 @@ std::span<const double> Search::ask() {
 void Search::tell(std::span<const double> losses) {
   if (!asked_) refuse("was told losses without having asked for them: ask() first");
   if (static_cast<Index>(losses.size()) != population_)
-    throw ShapeError("[" + std::string(op_) + "] was told " + std::to_string(losses.size()) + " losses of " +
-                     std::to_string(population_) + " candidates");
+    throw ShapeError("[", op_, "] was told ", losses.size(), " losses of ", population_, " candidates");
   losses_.assign(losses.begin(), losses.end());
   for (std::size_t k = 0; k < losses_.size(); ++k) {
     if (std::isnan(losses_[k])) losses_[k] = std::numeric_limits<double>::infinity();
     if (losses_[k] < best_loss_) {
       best_loss_ = losses_[k];
-      const auto from = candidates_.begin() + static_cast<std::ptrdiff_t>(k * best_.size());
+      const auto from = candidates_.begin() + k * best_.size();
       std::copy_n(from, best_.size(), best_.begin());
     }
   }
@@ -53,18 +51,13 @@ void Search::tell(std::span<const double> losses) {
 
 void Search::check_positive(const char* what, double value, bool or_zero) const {
   if (std::isfinite(value) && (value > 0 || (or_zero && value == 0))) return;
-  refuse(std::string(what) + " " + std::to_string(value) + ", expected a finite number " +
-         (or_zero ? "of 0 or more" : "above 0"));
+  refuse(what, " ", value, ", expected a finite number ", or_zero ? "of 0 or more" : "above 0");
 }
-
-void Search::refuse(const std::string& message) const { throw ValueError("[" + std::string(op_) + "] " + message); }
 
 std::vector<Index> rank_order(std::span<const double> losses) {
   std::vector<Index> order(losses.size());
   std::iota(order.begin(), order.end(), Index{0});
-  std::ranges::stable_sort(order, [&](Index a, Index b) {
-    return losses[static_cast<std::size_t>(a)] < losses[static_cast<std::size_t>(b)];
-  });
+  std::ranges::stable_sort(order, [&](Index a, Index b) { return losses[a] < losses[b]; });
   return order;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "../../core/error.hpp"
 #include "../../core/random.hpp"
 #include "../../core/shape.hpp"
 
@@ -62,7 +63,9 @@ class Search {
   /// Throws ValueError unless value > 0, or with `or_zero` 0 <= value; finite in either case.
   void check_positive(const char* what, double value, bool or_zero = false) const;
   /// Throws ValueError with a message of this search.
-  [[noreturn]] void refuse(const std::string& message) const;
+  [[noreturn]] UNROLL_PER_ISA void refuse(const auto&... message) const {
+    throw ValueError("[", op_, "] ", message...);
+  }
 
   Rng rng_;
 

@@ -39,7 +39,7 @@ void tridiagonalise(std::vector<double>& a, Size n, std::vector<double>& d, std:
     }
     scale[i] = s;
     // A' = A - v w^T - w v^T with p = s A v, w = p - (s v.p / 2) v; the lower triangle only.
-    std::fill(p.begin(), p.begin() + static_cast<std::ptrdiff_t>(i), 0.0);
+    std::fill(p.begin(), p.begin() + i, 0.0);
     for (Size j = 0; j < i; ++j) {
       const double* aj = row(j);
       const double vj = v[j];
@@ -128,8 +128,7 @@ void diagonalise(std::vector<double>& d, std::vector<double>& e, std::vector<dou
 
 SymmetricEigen symmetric_eigen(std::span<const double> matrix, Index n) {
   if (n < 0 || static_cast<Index>(matrix.size()) != n * n)
-    throw ShapeError("[symmetric_eigen] " + std::to_string(matrix.size()) + " elements for a matrix of " +
-                     std::to_string(n) + " rows and columns");
+    throw ShapeError("[symmetric_eigen] ", matrix.size(), " elements for a matrix of ", n, " rows and columns");
   double largest = 0;
   for (const double x : matrix) {
     if (!std::isfinite(x)) throw ValueError("[symmetric_eigen] the matrix has an element that is not finite");
@@ -150,8 +149,7 @@ SymmetricEigen symmetric_eigen(std::span<const double> matrix, Index n) {
   SymmetricEigen result;
   for (const Size i : order) {
     result.values.push_back(std::scalbn(d[i], exponent));
-    result.vectors.insert(result.vectors.end(), q.begin() + static_cast<std::ptrdiff_t>(i * size),
-                          q.begin() + static_cast<std::ptrdiff_t>((i + 1) * size));
+    result.vectors.insert(result.vectors.end(), q.begin() + i * size, q.begin() + ((i + 1) * size));
   }
   return result;
 }

@@ -16,8 +16,7 @@ constexpr double out_of_reach = std::numeric_limits<double>::infinity();
 
 Index steps_of(std::size_t numbers, Index features) {
   if (features < 1 || static_cast<Index>(numbers) % features != 0)
-    throw ShapeError("[warping_distance] a series of " + std::to_string(numbers) + " numbers, steps have " +
-                     std::to_string(features));
+    throw ShapeError("[warping_distance] a series of ", numbers, " numbers, steps have ", features);
   return static_cast<Index>(numbers) / features;
 }
 
@@ -41,11 +40,11 @@ double warping_distance(std::span<const float> x, std::span<const float> y, Inde
   const Index w = band_for(n, m, options);
   const double limit = bound * bound;
   // Two rows of D, each with an infinite number in front.
-  std::vector<double> before(static_cast<std::size_t>(m + 1), out_of_reach), now = before;
+  std::vector<double> before(m + 1, out_of_reach), now = before;
   before[0] = 0;
   for (Index i = 0; i < n; ++i) {
     const Index first = std::max<Index>(0, i - w), last = std::min(m - 1, i + w);
-    now[static_cast<std::size_t>(first)] = out_of_reach;
+    now[first] = out_of_reach;
     double least = out_of_reach;
     for (Index j = first; j <= last; ++j) {
       const auto at = static_cast<std::size_t>(j);
@@ -54,7 +53,7 @@ double warping_distance(std::span<const float> x, std::span<const float> y, Inde
       now[at + 1] = d;
       least = std::min(least, d);
     }
-    if (last + 2 <= m) now[static_cast<std::size_t>(last + 2)] = out_of_reach;  // the next row reads one further
+    if (last + 2 <= m) now[last + 2] = out_of_reach;  // the next row reads one further
     if (!(least < limit)) return out_of_reach;
     std::swap(before, now);
   }
@@ -64,14 +63,14 @@ double warping_distance(std::span<const float> x, std::span<const float> y, Inde
 WarpingEnvelope::WarpingEnvelope(std::span<const float> y, Index features, Index steps, Index band) {
   const Index m = steps_of(y.size(), features);
   if (steps > 0 && (m == 0 || band < 0 || steps - m > band))
-    throw ValueError("[WarpingEnvelope] " + std::to_string(steps) + " steps, a band of " + std::to_string(band) +
-                     " and a series of " + std::to_string(m) + ": some step has none to be matched with");
+    throw ValueError("[WarpingEnvelope] ", steps, " steps, a band of ", band, " and a series of ", m,
+                     ": some step has none to be matched with");
   for (Index i = 0; i < steps; ++i)
     for (Index f = 0; f < features; ++f) {
       float low = std::numeric_limits<float>::infinity(), high = -low;
       for (Index j = std::max<Index>(0, i - band); j <= std::min(m - 1, i + band); ++j) {
-        low = std::min(low, y[static_cast<std::size_t>(j * features + f)]);
-        high = std::max(high, y[static_cast<std::size_t>(j * features + f)]);
+        low = std::min(low, y[j * features + f]);
+        high = std::max(high, y[j * features + f]);
       }
       lower.push_back(low);
       upper.push_back(high);
@@ -80,8 +79,7 @@ WarpingEnvelope::WarpingEnvelope(std::span<const float> y, Index features, Index
 
 double keogh_bound(std::span<const float> x, const WarpingEnvelope& envelope) {
   if (x.size() != envelope.lower.size())
-    throw ShapeError("[keogh_bound] a series of " + std::to_string(x.size()) + " numbers, an envelope of " +
-                     std::to_string(envelope.lower.size()));
+    throw ShapeError("[keogh_bound] a series of ", x.size(), " numbers, an envelope of ", envelope.lower.size());
   double sum = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double d = static_cast<double>(std::max({x[i] - envelope.upper[i], envelope.lower[i] - x[i], 0.f}));
@@ -94,8 +92,7 @@ NearestSeries::NearestSeries(std::vector<std::vector<float>> series, Index featu
                              const WarpingOptions& options)
     : series_(std::move(series)), features_(features), labels_(std::move(labels)), options_(options) {
   if (series_.size() != labels_.size())
-    throw ShapeError("[NearestSeries] " + std::to_string(series_.size()) + " series, " +
-                     std::to_string(labels_.size()) + " labels");
+    throw ShapeError("[NearestSeries] ", series_.size(), " series, ", labels_.size(), " labels");
   if (series_.empty()) throw ValueError("[NearestSeries] got no series, expected at least one");
   for (const auto& s : series_) {
     steps_of(s.size(), features);
@@ -125,8 +122,8 @@ Neighbour NearestSeries::search(std::span<const float> x, Index& compared) const
     if (next.distance > best.distance) break;
     ++compared;
     // A little more, so that an equal one that came first is found.
-    const double d = warping_distance(series_[static_cast<std::size_t>(next.example)], x, features_, options_,
-                                      best.distance * (1 + 1e-12) + 1e-100);
+    const double d =
+        warping_distance(series_[next.example], x, features_, options_, best.distance * (1 + 1e-12) + 1e-100);
     if (d < best.distance || (d == best.distance && next.example < best.example)) best = {next.example, d};
   }
   return best;

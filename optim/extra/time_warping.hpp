@@ -58,7 +58,7 @@ class NearestSeries {
   /// The labels for many series, on several threads: the same whatever their number.
   std::vector<Index> classify_all(std::span<const std::vector<float>> series, int threads = 1) const;
 
-  Index label_of(const Neighbour& n) const { return labels_[static_cast<std::size_t>(n.example)]; }
+  Index label_of(const Neighbour& n) const { return labels_[n.example]; }
   /// How many warping distances `nearest(x)` begins to compute, of as many as there are series.
   Index compared(std::span<const float> x) const;
 

@@ -75,8 +75,7 @@ class UNROLL_PER_ISA TrainedComponent {
   Variable<scalar> checked(const Data& data, std::size_t count) const {
     const Variable<scalar> y = log_likelihood_(module, data);
     if (static_cast<std::size_t>(y.size()) != count)
-      throw ShapeError("[TrainedComponent] log-likelihoods " + y.shape().str() + " for " + std::to_string(count) +
-                       " sequences");
+      throw ShapeError("[TrainedComponent] log-likelihoods ", y.shape().str(), " for ", count, " sequences");
     return y;
   }
 

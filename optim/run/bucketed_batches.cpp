@@ -23,10 +23,9 @@ void BucketedBatches::begin_epoch() {
 }
 
 std::span<const Index> BucketedBatches::batch(Index k) const {
-  if (k < 0 || k >= size())
-    throw ValueError("[BucketedBatches] batch " + std::to_string(k) + " of " + std::to_string(size()));
+  if (k < 0 || k >= size()) throw ValueError("[BucketedBatches] batch ", k, " of ", size());
   if (!begun_) throw ValueError("[BucketedBatches] batch() before the first begin_epoch()");
-  return batches_[static_cast<std::size_t>(k)];
+  return batches_[k];
 }
 
 void BucketedBatches::each_state(StateVisitor& visitor) {

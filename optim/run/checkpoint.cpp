@@ -76,7 +76,7 @@ std::string kind_text(DType dtype, std::span<const Index> shape) {
 
 void check_machine(const char* op) {
   if constexpr (std::endian::native != std::endian::little)
-    throw FileError(std::string("[") + op + "] checkpoints are little-endian, this machine is not");
+    throw FileError("[", op, "] checkpoints are little-endian, this machine is not");
 }
 
 SafetensorsFile open_checked(const std::string& path) {
@@ -84,11 +84,10 @@ SafetensorsFile open_checked(const std::string& path) {
   const auto format = file.metadata().find("format");
   const auto sum = file.metadata().find("checksum");
   if (format == file.metadata().end() || format->second != kFormat || sum == file.metadata().end())
-    throw FileError("[checkpoint] " + path + ": a safetensors file, but no checkpoint");
+    throw FileError("[checkpoint] ", path, ": a safetensors file, but no checkpoint");
   const std::string found = checksum_of(file.tensors(), file.metadata());
   if (found != sum->second)
-    throw FileError("[checkpoint] " + path + ": is damaged: its checksum is " + sum->second + ", its content has " +
-                    found);
+    throw FileError("[checkpoint] ", path, ": is damaged: its checksum is ", sum->second, ", its content has ", found);
   return file;
 }
 
@@ -100,7 +99,7 @@ struct Differences {
     const auto part = [&](std::vector<std::string> names, const char* what) {
       if (names.empty()) return;
       std::sort(names.begin(), names.end());
-      text += (text.empty() ? "" : "; ") + std::to_string(names.size()) + " " + what + ": ";
+      text += detail::text(text.empty() ? "" : "; ", names.size(), " ", what, ": ");
       for (std::size_t i = 0; i < names.size(); ++i) text += (i > 0 ? ", " : "") + names[i];
     };
     part(missing, "missing");
@@ -120,59 +119,37 @@ bool fits(const detail::StateLeaf& leaf, const TensorView& t) {
   return leaf.resize || t.shape == leaf.shape;
 }
 
-// Copies arrays from a walk, by name.
-class CheckpointReader final : public StateVisitor {
- public:
-  using Find = std::function<const TensorView*(const std::string& name)>;
-  CheckpointReader(std::string prefix, Find find, Differences& d)
-      : prefix_(std::move(prefix)), find_(std::move(find)), differences_(d) {}
-  void array(const std::string& name, std::span<float> values) override { read(name, values); }
-  void array(const std::string& name, std::span<double> values) override { read(name, values); }
-  void array(const std::string& name, std::span<std::int64_t> values) override { read(name, values); }
-
- private:
-  template <class T>
-  void read(const std::string& name, std::span<T> values) {
-    const std::string full = prefix_ + name;
-    const TensorView* t = find_(full);
+// Copies arrays into a walk, as `find` gives them for their names.
+template <class Find>
+void fill(const detail::StateWalk& walk, const Find& find, Differences& d) {
+  detail::StateCalls reader([&]<class T>(const std::string& name, std::span<T> values) {
+    const std::string full = walk.name + "." + name;
+    const TensorView* t = find(full);
     const Index n[] = {static_cast<Index>(values.size())};
     if (!t) {
-      differences_.missing.push_back(quoted(full));
+      d.missing.push_back(quoted(full));
     } else if (t->dtype != dtype_of<T>() || t->bytes.size() != values.size_bytes()) {
-      differences_.mismatched.push_back(quoted(full) + " is " + kind_text(t->dtype, t->shape) + ", expected " +
-                                        kind_text(dtype_of<T>(), n));
+      d.mismatched.push_back(detail::text(quoted(full), " is ", kind_text(t->dtype, t->shape), ", expected ",
+                                          kind_text(dtype_of<T>(), n)));
     } else if (!values.empty()) {
       std::memcpy(values.data(), t->bytes.data(), t->bytes.size());
     }
-  }
-  std::string prefix_;
-  Find find_;
-  Differences& differences_;
-};
+  });
+  walk.each(reader);
+}
 
 // What a walk shows. Small arrays may be gone after it and are copied, all of them when `keep`.
-class Collector final : public StateVisitor {
- public:
-  Collector(std::string prefix, bool keep) : prefix_(std::move(prefix)), keep_(keep) {}
-  void array(const std::string& name, std::span<float> values) override { take(name, values); }
-  void array(const std::string& name, std::span<double> values) override { take(name, values); }
-  void array(const std::string& name, std::span<std::int64_t> values) override { take(name, values); }
-
-  std::vector<TensorView> views;
-
- private:
-  template <class T>
-  void take(const std::string& name, std::span<T> values) {
-    std::span<const std::byte> bytes = std::as_bytes(values);
-    if (keep_ || bytes.size() <= 256) {
-      copies_.emplace_back(bytes.begin(), bytes.end());
-      bytes = copies_.back();
-    }
-    views.push_back({prefix_ + name, dtype_of<T>(), {static_cast<Index>(values.size())}, bytes});
+struct Collected {
+  Collected(const detail::StateWalk& walk, bool keep) {
+    detail::StateCalls collector([&]<class T>(const std::string& name, std::span<T> values) {
+      std::span<const std::byte> bytes = std::as_bytes(values);
+      if (keep || bytes.size() <= 256) bytes = copies.emplace_back(bytes.begin(), bytes.end());
+      views.push_back({walk.name + "." + name, dtype_of<T>(), {static_cast<Index>(values.size())}, bytes});
+    });
+    walk.each(collector);
   }
-  std::string prefix_;
-  bool keep_;
-  std::deque<std::vector<std::byte>> copies_;
+  std::vector<TensorView> views;
+  std::deque<std::vector<std::byte>> copies;
 };
 
 // `known` gets the leaves' names.
@@ -204,10 +181,10 @@ void save_checkpoint(const std::string& path, const TrainingState& state, const 
   std::vector<TensorView> tensors;
   for (const detail::StateLeaf& leaf : found.leaves)
     tensors.push_back({leaf.name, leaf.dtype, leaf.shape, {leaf.data, bytes_in(leaf)}});
-  std::deque<Collector> walked;
+  std::deque<Collected> walked;
   for (const detail::StateWalk& walk : found.walks) {
-    walk.each(walked.emplace_back(walk.name + ".", false));
-    tensors.insert(tensors.end(), walked.back().views.begin(), walked.back().views.end());
+    const Collected& w = walked.emplace_back(walk, false);
+    tensors.insert(tensors.end(), w.views.begin(), w.views.end());
   }
   std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   Metadata all = metadata;
@@ -226,36 +203,31 @@ Metadata load_checkpoint(const std::string& path, const TrainingState& state) {
   Differences d = compare(file, found.leaves, known);
   // A walk fills in as it goes: which arrays there are depends on those before. So its object is filled first, and put
   // back to what it was when anything does not fit.
-  std::deque<Collector> before;
-  for (const detail::StateWalk& walk : found.walks) walk.each(before.emplace_back(walk.name + ".", true));
-  for (const detail::StateWalk& walk : found.walks) {
-    const auto find = [&](const std::string& name) {
-      known.push_back(name);
-      return file.find(name);
-    };
-    CheckpointReader reader(walk.name + ".", find, d);
-    walk.each(reader);
-  }
+  std::deque<Collected> before;
+  for (const detail::StateWalk& walk : found.walks) before.emplace_back(walk, true);
+  const auto in_file = [&](const std::string& name) {
+    known.push_back(name);
+    return file.find(name);
+  };
+  for (const detail::StateWalk& walk : found.walks) fill(walk, in_file, d);
   std::sort(known.begin(), known.end());
   for (const TensorView& t : file.tensors())
     if (!std::binary_search(known.begin(), known.end(), t.name)) d.unexpected.push_back(quoted(t.name));
   if (!d.none()) {
+    Differences ignored;
     for (std::size_t i = 0; i < found.walks.size(); ++i) {
-      const auto find = [&](const std::string& name) -> const TensorView* {
-        for (const TensorView& t : before[i].views)
-          if (t.name == name) return &t;
-        return nullptr;
+      const auto as_before = [&](const std::string& name) {
+        const auto view = std::ranges::find(before[i].views, name, &TensorView::name);
+        return view == before[i].views.end() ? nullptr : &*view;
       };
-      Differences ignored;
-      CheckpointReader reader(found.walks[i].name + ".", find, ignored);
-      found.walks[i].each(reader);
+      fill(found.walks[i], as_before, ignored);
     }
-    throw ValueError("[load_checkpoint] " + path + " does not fit: " + d.str());
+    throw ValueError("[load_checkpoint] ", path, " does not fit: ", d.str());
   }
   for (detail::StateLeaf& leaf : found.leaves) {
     if (leaf.must_agree) continue;
     const TensorView& t = *file.find(leaf.name);
-    std::byte* data = leaf.resize ? leaf.resize(leaf.list, static_cast<std::size_t>(t.shape[0])) : leaf.data;
+    std::byte* data = leaf.resize ? leaf.resize(leaf.list, t.shape[0]) : leaf.data;
     if (!t.bytes.empty()) std::memcpy(data, t.bytes.data(), t.bytes.size());
     if (leaf.version) ++*leaf.version;
   }

@@ -12,6 +12,8 @@
 namespace unroll {
 namespace {
 
+namespace fs = std::filesystem;
+
 std::optional<double> value_of(const Metadata& metadata) {
   const auto value = metadata.find("value");
   if (value == metadata.end()) return {};
@@ -21,12 +23,25 @@ std::optional<double> value_of(const Metadata& metadata) {
   return number;
 }
 
+// f(path, middle) for every file that is called "<stem>-<middle><suffix>".
+template <class F>
+void each_file(const fs::path& stem, const std::string& suffix, const F& f) {
+  const std::string prefix = stem.filename().string() + "-";
+  std::error_code error;
+  const fs::path folder = stem.has_parent_path() ? stem.parent_path() : fs::path(".");
+  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with(prefix) && name.ends_with(suffix) && name.size() >= prefix.size() + suffix.size())
+      f(entry->path(), name.substr(prefix.size(), name.size() - prefix.size() - suffix.size()));
+  }
+}
+
 }  // namespace
 
 Checkpoints::Checkpoints(std::string stem, const CheckpointsOptions& options)
     : stem_(std::move(stem)), options_(options) {
-  if (options.keep < 1)
-    throw ValueError("[Checkpoints] keep " + std::to_string(options.keep) + ", expected at least 1");
+  if (options.keep < 1) throw ValueError("[Checkpoints] keep ", options.keep, ", expected at least 1");
 }
 
 std::string Checkpoints::path(Index step) const {
@@ -36,20 +51,11 @@ std::string Checkpoints::path(Index step) const {
 }
 
 std::vector<std::string> Checkpoints::files() const {
-  namespace fs = std::filesystem;
-  const fs::path stem(stem_);
-  const std::string prefix = stem.filename().string() + "-", suffix = ".safetensors";
   std::vector<std::pair<Index, std::string>> found;
-  std::error_code error;
-  const fs::path folder = stem.has_parent_path() ? stem.parent_path() : fs::path(".");
-  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
-       entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (!name.starts_with(prefix) || !name.ends_with(suffix) || name.size() <= prefix.size() + suffix.size()) continue;
-    const std::string number = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
-    if (number.size() > 18 || number.find_first_not_of("0123456789") != std::string::npos) continue;
+  each_file(stem_, ".safetensors", [&](const fs::path&, const std::string& number) {
+    if (number.empty() || number.size() > 18 || number.find_first_not_of("0123456789") != number.npos) return;
     found.emplace_back(std::stoll(number), path(std::stoll(number)));
-  }
+  });
   std::sort(found.rbegin(), found.rend());
   std::vector<std::string> paths;
   for (auto& [step, file] : found) paths.push_back(std::move(file));
@@ -57,34 +63,26 @@ std::vector<std::string> Checkpoints::files() const {
 }
 
 void Checkpoints::remove_leftovers() const {
-  namespace fs = std::filesystem;
-  const fs::path stem(stem_);
-  const std::string prefix = stem.filename().string() + "-", suffix = ".tmp";
-  std::error_code error;
-  const fs::path folder = stem.has_parent_path() ? stem.parent_path() : fs::path(".");
-  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
-       entry.increment(error)) {
-    // <stem>-<step>.safetensors.<process id>-<number>.tmp
-    const std::string name = entry->path().filename().string();
-    if (name.starts_with(prefix) && name.ends_with(suffix) && name.find(".safetensors.") != std::string::npos)
-      remove_abandoned(entry->path().string());
-  }
+  // <stem>-<step>.safetensors.<process id>-<number>.tmp
+  each_file(stem_, ".tmp", [](const fs::path& file, const std::string& middle) {
+    if (middle.find(".safetensors.") != middle.npos) remove_abandoned(file.string());
+  });
 }
 
 void Checkpoints::remove() {
   std::error_code ignored;
-  for (const std::string& file : files()) std::filesystem::remove(file, ignored);
+  for (const std::string& file : files()) fs::remove(file, ignored);
   remove_leftovers();
 }
 
 void Checkpoints::save(const TrainingState& state, Index step, std::optional<double> value) {
-  if (step < 0) throw ValueError("[Checkpoints] step " + std::to_string(step) + ", expected 0 or more");
+  if (step < 0) throw ValueError("[Checkpoints] step ", step, ", expected 0 or more");
   if (!looked_) {
     looked_ = true;
     remove_leftovers();
     try {
       // Without others beside it, it is of a run that is over.
-      if (!files().empty() && std::filesystem::exists(best())) best_value_ = value_of(check_checkpoint(best()));
+      if (!files().empty() && fs::exists(best())) best_value_ = value_of(check_checkpoint(best()));
     } catch (const FileError&) {
       // Damaged: the next one is better.
     }
@@ -99,7 +97,7 @@ void Checkpoints::save(const TrainingState& state, Index step, std::optional<dou
   const std::vector<std::string> all = files();
   for (std::size_t i = 0, kept = 0; i < all.size(); ++i) {
     std::error_code ignored;
-    if (static_cast<int>(kept++) >= options_.keep) std::filesystem::remove(all[i], ignored);
+    if (static_cast<int>(kept++) >= options_.keep) fs::remove(all[i], ignored);
   }
 }
 
@@ -114,7 +112,7 @@ std::optional<Checkpoints::Restored> Checkpoints::restore(const TrainingState& s
       restored.file = file;
       for (const std::string& damaged : damaged_files) {  // they would count among the newest
         std::error_code ignored;
-        std::filesystem::rename(damaged, damaged + ".damaged", ignored);
+        fs::rename(damaged, damaged + ".damaged", ignored);
       }
       return restored;
     } catch (const FileError& e) {

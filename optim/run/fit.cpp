@@ -17,7 +17,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 void check_options(const FitOptions& o) {
   const auto at_least = [](const char* what, double value, double low) {
     if (!(value >= low))
-      throw ValueError(std::string("[fit] ") + what + " " + hyper_parameter_text(value) + ", expected at least " +
+      throw ValueError("[fit] ", what, " ", hyper_parameter_text(value), ", expected at least ",
                        hyper_parameter_text(low));
   };
   at_least("epochs", static_cast<double>(o.epochs), 0);
@@ -117,8 +117,7 @@ class FitLoop {
     const double loss = job_.backward(batch_);
     if (!std::isfinite(loss)) {
       job_.optimizer.zero_grad();
-      throw ValueError(std::string("[fit] the loss is ") + (std::isnan(loss) ? "not a number" : "infinite") +
-                       " after " + std::to_string(result_.steps) +
+      throw ValueError("[fit] the loss is ", std::isnan(loss) ? "not a number" : "infinite", " after ", result_.steps,
                        " steps, expected a finite number; a lower learning rate may help");
     }
     const bool logs = (result_.steps + 1) % o_.log_every == 0 && !o_.metrics.empty();
@@ -216,19 +215,17 @@ template FitResult run_fit(const FitJob<double>&, const FitOptions&);
 ShuffledBatches::ShuffledBatches(Index n, Index batch_size, std::uint64_t seed)
     : n_(n), batch_size_(batch_size), rng_(seed) {
   if (n < 0 || batch_size < 1)
-    throw ValueError("[ShuffledBatches] " + std::to_string(n) + " items in batches of " + std::to_string(batch_size) +
+    throw ValueError("[ShuffledBatches] ", n, " items in batches of ", batch_size,
                      ", expected 0 or more in batches of at least 1");
 }
 
 void ShuffledBatches::begin_epoch() { order_ = rng_.permutation(n_); }
 
 std::span<const Index> ShuffledBatches::batch(Index k) const {
-  if (k < 0 || k >= size())
-    throw ValueError("[ShuffledBatches] batch " + std::to_string(k) + " of " + std::to_string(size()));
+  if (k < 0 || k >= size()) throw ValueError("[ShuffledBatches] batch ", k, " of ", size());
   if (order_.empty()) throw ValueError("[ShuffledBatches] batch() before the first begin_epoch()");
   const Index first = k * batch_size_;
-  return std::span<const Index>(order_).subspan(static_cast<std::size_t>(first),
-                                                static_cast<std::size_t>(std::min(batch_size_, n_ - first)));
+  return std::span<const Index>(order_).subspan(first, std::min(batch_size_, n_ - first));
 }
 
 void ShuffledBatches::each_state(StateVisitor& visitor) {
@@ -238,7 +235,7 @@ void ShuffledBatches::each_state(StateVisitor& visitor) {
   visitor.array("rng", std::span<std::int64_t>(numbers));
   for (std::size_t i = 0; i < 4; ++i) words[i] = static_cast<std::uint64_t>(numbers[i + 1]);
   rng_.set_state(words);
-  order_.resize(static_cast<std::size_t>(numbers[0]));
+  order_.resize(numbers[0]);
   visitor.array("order", std::span<std::int64_t>(order_));
 }
 

@@ -59,7 +59,7 @@ MetricsFile::~MetricsFile() {
   if (file_ >= 0) ::close(file_);
 }
 
-void MetricsFile::fail() const { throw FileError(path_ + ": cannot be written: " + std::strerror(errno)); }
+void MetricsFile::fail() const { throw FileError(path_, ": cannot be written: ", std::strerror(errno)); }
 
 void MetricsFile::resume(Index position) {
   if (file_ < 0) return;

@@ -17,8 +17,8 @@ LRScheduler<T>::LRScheduler(Optimizer<T>& optimizer, std::vector<Schedule> sched
     : optimizer_(optimizer), schedules_(std::move(schedules)) {
   const std::size_t groups = optimizer.groups().size() + 1;
   if (schedules_.size() != groups)
-    throw ValueError("[LRScheduler] got " + std::to_string(schedules_.size()) + " schedules, expected " +
-                     std::to_string(groups) + ": for parameters without a group and for each group");
+    throw ValueError("[LRScheduler] got ", schedules_.size(), " schedules, expected ", groups,
+                     ": for parameters without a group and for each group");
   for (std::size_t k = 0; k < groups; ++k) base_.push_back(optimizer.group_lr(k));
   apply(1);
 }
@@ -45,9 +45,7 @@ template class LRScheduler<double>;
 
 ReduceLROnPlateau::ReduceLROnPlateau(const PlateauOptions& o) : options_(o) {
   const auto check = [](bool right, const char* what, double value, const char* expected) {
-    if (!right)
-      throw ValueError("[ReduceLROnPlateau] " + std::string(what) + " " + std::to_string(value) + ", expected " +
-                       expected);
+    if (!right) throw ValueError("[ReduceLROnPlateau] ", what, " ", value, ", expected ", expected);
   };
   check(o.factor >= 0 && o.factor < 1, "factor", o.factor, "0 up to, not including, 1");
   check(o.patience >= 0, "patience", static_cast<double>(o.patience), "0 or more");

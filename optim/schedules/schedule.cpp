@@ -15,7 +15,7 @@ void check(const char* op, bool right, const char* what, double value, const cha
   std::string number = std::to_string(value);
   number.erase(number.find_last_not_of('0') + 1);
   if (number.ends_with('.')) number.pop_back();
-  throw ValueError("[" + std::string(op) + "] " + what + " " + number + ", expected " + expected);
+  throw ValueError("[", op, "] ", what, " ", number, ", expected ", expected);
 }
 
 void check_steps(const char* op, const char* what, Index value) {
@@ -34,9 +34,7 @@ double between(double a, double b, double part, bool linear = false) {
 
 }  // namespace
 
-void Schedule::refuse(Index step) {
-  throw ValueError("[Schedule] step " + std::to_string(step) + ", expected 0 or more");
-}
+void Schedule::refuse(Index step) { throw ValueError("[Schedule] step ", step, ", expected 0 or more"); }
 
 Schedule operator*(const Schedule& a, const Schedule& b) {
   return [a, b](Index t) { return a(t) * b(t); };
@@ -47,12 +45,12 @@ Schedule operator*(double a, const Schedule& b) {
 
 Schedule sequential_lr(std::vector<Schedule> schedules, std::vector<Index> milestones) {
   if (schedules.empty() || milestones.size() != schedules.size() - 1)
-    throw ValueError("[sequential_lr] " + std::to_string(schedules.size()) + " schedules with " +
-                     std::to_string(milestones.size()) + " milestones, expected one milestone less than schedules");
+    throw ValueError("[sequential_lr] ", schedules.size(), " schedules with ", milestones.size(),
+                     " milestones, expected one milestone less than schedules");
   for (std::size_t k = 0; k < milestones.size(); ++k)
     if (milestones[k] <= (k ? milestones[k - 1] : 0))
-      throw ValueError("[sequential_lr] milestone " + std::to_string(milestones[k]) + " after " +
-                       std::to_string(k ? milestones[k - 1] : 0) + ", expected a later one");
+      throw ValueError("[sequential_lr] milestone ", milestones[k], " after ", k ? milestones[k - 1] : 0,
+                       ", expected a later one");
   return [schedules = std::move(schedules), milestones = std::move(milestones)](Index t) {
     const auto next = std::ranges::upper_bound(milestones, t);
     const auto k = static_cast<std::size_t>(next - milestones.begin());
