@@ -29,18 +29,12 @@ class Loop {
   /// Begins a step whose tensors are rows `first_row` .. `first_row + rows` of the slabs.
   void step(Index first_row, Index rows);
 
-  /// A node for `shape` in the slab of this place, or null.
-  detail::Node<T>* place(const Shape& shape);
-
  private:
-  struct Site {
-    detail::Node<T>* slab;
-    Index width;
-    Site* next;
-  };
+  friend class detail::Recorder<T>;  // which makes nodes here
+  struct Site;
 
   FlushDenormals flush_;
-  Tape<T>& tape_;
+  detail::Recorder<T>& recorder_;
   Loop* outer_ = nullptr;
   Index total_rows_;
   Index first_row_ = 0;
@@ -49,11 +43,6 @@ class Loop {
   Site** at_ = nullptr;
   bool active_;
 };
-
-/// `steps[0..n)`, all of shape (B_t, ...), as one tensor (sum of B_t, ...) in this order: a view when they lie one after
-/// the other in one slab, a copy (whose backward hands the adjoint out again) otherwise.
-template <class T>
-Variable<T> join(std::span<const Variable<T>> steps);
 
 extern template class Loop<float>;
 extern template class Loop<double>;

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "parameter.hpp"
-#include "tape.hpp"
+#include "recorder.hpp"
 
 namespace unroll::detail {
 
@@ -37,9 +37,9 @@ bool Node<T>::any_part_arrived() const {
 
 template <class T>
 bool Node<T>::value_gives_way() const {
-  if (kept) return true;
-  if (!parts) return used == 1 && mapped && spare;
-  if (used > 1 && !overwritten) return false;
+  if (reuse.kept) return true;
+  if (!parts) return reuse.gives_way();
+  if (reuse.used > 1 && !reuse.overwritten) return false;
   for (const Node* p = parts; p; p = p->next_part)
     if (!p->value_gives_way()) return false;
   return true;
@@ -47,8 +47,8 @@ bool Node<T>::value_gives_way() const {
 
 template <class T>
 void Node<T>::give_way() {
-  if (kept) return;
-  overwrite();
+  if (reuse.kept) return;
+  reuse.overwrite();
   for (Node* p = parts; p; p = p->next_part) p->give_way();
 }
 
@@ -57,13 +57,13 @@ void Node<T>::ensure_memory() {
   if (grad) return;
   if (part) {
     base->ensure_memory();
-    const bool apart = kept && base->grad == base->value;
-    grad = apart ? tape->template allocate<T>(shape.size()) : base->grad + (value - base->value);
-  } else if (slab && value_gives_way()) {
+    const bool apart = reuse.kept && base->grad == base->value;
+    grad = apart ? recorder->template allocate<T>(shape.size()) : base->grad + (value - base->value);
+  } else if (reuse.slab && value_gives_way()) {
     give_way();
     grad = value;
   } else {
-    grad = tape->template allocate<T>(shape.size());
+    grad = recorder->template allocate<T>(shape.size());
   }
   state = GradState::raw;
 }
@@ -72,7 +72,7 @@ template <class T>
 Adjoint<T> Node<T>::touch() {
   if (!base && !parts && !parameter) {  // a tensor by itself, as most are
     const bool fresh = state != GradState::ready;
-    if (!grad) grad = tape->template allocate<T>(shape.size());
+    if (!grad) grad = recorder->template allocate<T>(shape.size());
     state = GradState::ready;
     return {grad, row_stride, fresh};
   }

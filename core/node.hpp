@@ -1,21 +1,23 @@
 #pragma once
 /// \file
-/// What the tape holds: nodes (a value and its adjoint) and records (what backward runs). Ops are written
-/// with these; users of ops hold `Variable`s.
+/// For who writes operations: what the tape holds, nodes (a value and its adjoint) and records (what backward runs).
+/// Users of operations hold `Variable`s.
 
 #include <cstdint>
 #include <type_traits>
 
+#include "reuse.hpp"
 #include "shape.hpp"
 
 namespace unroll {
 
 template <class T>
-class Tape;
-template <class T>
 struct ParameterStorage;
 
 namespace detail {
+
+template <class T>
+class Recorder;
 
 /// What is known of a node's adjoint memory.
 enum class GradState : std::uint8_t {
@@ -43,10 +45,6 @@ struct Adjoint {
 /// are `part`s: each has an adjoint state of its own and the first writer of a part overwrites it. Values of
 /// a time loop are parts of a slab (see `Loop`).
 ///
-/// In a time loop most values are read once, by the `map` of the gates, whose backward reads each element before it
-/// writes the element's adjoint. Where that holds for all parts of a slab (`value_gives_way`), its adjoint takes the
-/// place of its value, which halves the memory of training.
-///
 /// The adjoint of a leaf is its parameter's gradient, which may be cleared at any time before backward:
 /// whether anything has arrived there, the parameter knows (`has_grad`), not `state`.
 template <class T>
@@ -58,21 +56,15 @@ struct Node {
   // Whole bytes: bits would have to be read before they are set.
   bool requires_grad = false;
   bool part = false;
-  bool is_zero = false;      // the value is known to be all zeros (initial states): products with it are skipped
-  bool spare = false;        // backward of the op that made the value does not read it
-  bool given = false;        // to the one op that uses it: that may compute its result in the same memory
-  bool mapped = false;       // read by one elementwise operation and by nothing else, unless `used` says so
-  bool slab = false;         // values of all steps of a time loop, seen through their parts alone
-  bool overwritten = false;  // something else lies in the value's memory: nobody may read it any more
-  std::uint8_t depth = 0;    // of parts within parts: bounded, since what walks them is recursive
-  bool kept = false;         // a final state: its value stays when those of its slab give way
-  std::uint8_t used = 0;     // how often this was an operand so far; 255 also of what was overwritten
+  bool is_zero = false;    // the value is known to be all zeros (initial states): products with it are skipped
+  std::uint8_t depth = 0;  // of parts within parts: bounded, since what walks them is recursive
+  Reuse reuse;
   Index row_stride = 0;
   Node* base = nullptr;                      // whose adjoint memory this node shares
   Node* parts = nullptr;                     // first of the parts that cover this node
   Node* next_part = nullptr;                 // the next part of the same base
   ParameterStorage<T>* parameter = nullptr;  // set on leaves
-  Tape<T>* tape = nullptr;
+  Recorder<T>* recorder = nullptr;
 
   Index rows() const { return shape.rows(); }
   Index cols() const { return shape.cols(); }
@@ -82,14 +74,6 @@ struct Node {
   /// True when this node may be cut into parts: it has none yet and its adjoint memory overlaps no other
   /// view's.
   bool divisible() const { return !parts && (!base || part) && !parameter && depth < max_depth; }
-
-  /// True when the op at hand may compute a result of the same shape in this value's memory.
-  bool may_be_overwritten() const { return given && used == 1 && divisible(); }
-  /// It does: further uses are errors.
-  void overwrite() {
-    overwritten = true;
-    used = 255;
-  }
 
   /// The adjoint, to be written (fresh) or added to.
   Adjoint<T> touch();

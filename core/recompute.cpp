@@ -8,7 +8,9 @@
 #include <string>
 
 #include "denormals.hpp"
+#include "op.hpp"
 #include "simd/kernels.hpp"
+#include "substitutes.hpp"
 
 namespace unroll::detail {
 namespace {
@@ -74,14 +76,15 @@ struct ApartRun<T>::Again {
 
 template <class T>
 bool can_run_apart(Tape<T>& tape) {
-  return !tape.inner_ || tape.inner_->serial_ == 0;
+  const auto& inner = tape.recorder().inner_;
+  return !inner || inner->recorder().serial_ == 0;
 }
 
 template <class T>
 [[gnu::noinline]] ApartRun<T>::ApartRun(Tape<T>& tape)
-    : around_(tape), inner_(tape.inner()), rng_(tape.rng()), frame_(__builtin_frame_address(0)) {
+    : around_(tape), inner_(tape.recorder().inner()), rng_(tape.rng()), frame_(__builtin_frame_address(0)) {
   inner_.rng() = rng_;
-  inner_.known_uses_ = {};
+  inner_.recorder().known_uses_ = {};
   if (tape.recording()) {
     recording_.emplace(inner_, RecordingOptions{.training = tape.training()});
   } else {
@@ -96,35 +99,36 @@ ApartRun<T>::~ApartRun() {
 
 template <class T>
 bool ApartRun<T>::owns(const void* memory) const {
-  return inner_.arena_.owns(memory);
+  return inner_.recorder().arena_.owns(memory);
 }
 
 template <class T>
 Variable<T> ApartRun<T>::out(const Variable<T>& result) {
-  const Node<T>* from = result.use("recompute");
-  if (from->tape != &inner_) {
-    copies_.push_back(nullptr);
+  const Node<T>* from = Op<T>("recompute").use(result);
+  if (from->recorder != &inner_.recorder()) {
+    copies_.emplace_back();
     return result;
   }
-  around_.begin_op("recompute");
-  Node<T>* copy = around_.new_node(from->shape, from->requires_grad);
+  Recorder<T>& around = around_.recorder();
+  around.begin_op("recompute");
+  Node<T>* copy = around.new_node(from->shape, from->requires_grad);
   kernels<T>().copy_rows(copy->value, copy->row_stride, from->value, from->row_stride, from->rows(), from->cols());
   copy->is_zero = from->is_zero;
-  copies_.push_back(copy);
-  return around_.handle(copy);
+  copies_.push_back(around.handle(copy));
+  return copies_.back();
 }
 
 template <class T>
 void ApartRun<T>::finish(RunAgain<T> again, const void* call, Captures captures) {
   if (!recording_) return;
-  const auto& leaves = inner_.new_leaves_;
+  const auto& leaves = inner_.recorder().new_leaves_;
   for (const Leaf<T>* leaf : leaves) leaf->around->uses = leaf->uses;
-  if (std::ranges::none_of(copies_, [](const Node<T>* n) { return n && n->requires_grad; })) return;
+  if (std::ranges::none_of(copies_, [](const Variable<T>& v) { return v.defined() && v.requires_grad(); })) return;
 
   auto* uses = around_.template allocate<int>(static_cast<Index>(leaves.size()));
   std::ranges::transform(leaves, uses, [](const Leaf<T>* leaf) { return leaf->uses_before; });
   auto* copies = around_.template allocate<Node<T>*>(static_cast<Index>(copies_.size()));
-  std::ranges::copy(copies_, copies);
+  std::ranges::transform(copies_, copies, [](const Variable<T>& v) { return v.defined() ? &read(v, "recompute") : nullptr; });
   const SubstituteList<T>* substitutes_now = nullptr;
   if (substitutes<T>) substitutes_now = around_.keep(Substitutes<T>::visible());
   const Again record{
@@ -139,7 +143,7 @@ void ApartRun<T>::finish(RunAgain<T> again, const void* call, Captures captures)
       substitutes_now,
       captures,
       frame_};
-  around_.record([record] { backward(record); });
+  around_.recorder().record([record] { backward(record); });
 }
 
 template <class T>
@@ -147,10 +151,10 @@ void ApartRun<T>::backward(const Again& again) {
   // Several copies may have gradients; most segments of a loop over time have two, the loss and the state.
   const auto adjoint = [](Node<T>* copy) { return copy && copy->requires_grad ? copy->arrived() : nullptr; };
   if (std::ranges::none_of(again.copies, adjoint)) return;
-  check_captures(again.captures, again.frame, again.around->backward_frame_);
-  Tape<T>& inner = again.around->inner();
+  check_captures(again.captures, again.frame, again.around->recorder().backward_frame_);
+  Tape<T>& inner = again.around->recorder().inner();
   inner.rng() = again.rng;
-  inner.known_uses_ = again.uses;
+  inner.recorder().known_uses_ = again.uses;
   const Recording<T> recording(inner, {.training = again.training});
   std::vector<Variable<T>> results;
   try {
@@ -166,7 +170,7 @@ void ApartRun<T>::backward(const Again& again) {
                   std::to_string(again.copies.size()));
   for (std::size_t k = 0; k < results.size(); ++k) {
     const Node<T>* copy = again.copies[k];
-    const Node<T>* result = results[k].use("recompute");
+    const Node<T>* result = Op<T>("recompute").use(results[k]);
     if (!copy) continue;
     const std::string name = "result " + std::to_string(k);
     if (!(result->shape == copy->shape))
@@ -175,12 +179,12 @@ void ApartRun<T>::backward(const Again& again) {
   }
   for (std::size_t k = 0; k < results.size(); ++k) {
     const T* from = adjoint(again.copies[k]);
-    Node<T>* result = results[k].use("recompute");
+    Node<T>* result = Op<T>("recompute").use(results[k]);
     if (!from || !result->requires_grad) continue;
     kernels<T>().add_rows(result->touch_add(), result->row_stride, from, again.copies[k]->row_stride, result->rows(),
                           result->cols());
   }
-  inner.run_backward();
+  inner.recorder().run_backward();
 }
 
 template bool can_run_apart(Tape<float>&);

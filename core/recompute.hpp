@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "tape.hpp"
+#include "variable.hpp"
 
 namespace unroll::detail {
 
@@ -65,7 +65,7 @@ class ApartRun {
   const void* frame_;  // below those of all callers
   std::optional<Recording<T>> recording_;
   std::optional<Evaluation<T>> evaluation_;
-  std::vector<Node<T>*> copies_;  // null for what is no copy
+  std::vector<Variable<T>> copies_;  // undefined for what is no copy
 };
 
 extern template class ApartRun<float>;

@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "error.hpp"
+#include "recorder.hpp"
 
 namespace unroll {
 
@@ -58,7 +60,7 @@ Shards<T>::Shards(int count, std::uint64_t seed) : impl_(std::make_unique<Impl>(
   Rng seeds(seed);
   for (int k = 0; k < count; ++k) {
     impl_->tapes.emplace_back(k == 0 ? seed : seeds.next());
-    impl_->tapes.back().keep_gradients(count > 1);
+    impl_->tapes.back().recorder().keep_gradients(count > 1);
   }
   impl_->errors.resize(static_cast<std::size_t>(count));
   for (int k = 1; k < count; ++k) impl_->threads.emplace_back([impl = impl_.get(), k] { impl->serve(k); });
@@ -127,16 +129,16 @@ double Shards<T>::step(const Shard& shard, int used) {
     throw ValueError("[Shards] step on " + std::to_string(used) + " of " + std::to_string(count()) +
                      " shards; expected 1 to all of them");
   std::vector<double> losses(static_cast<std::size_t>(used));
-  tape(0).keep_gradients(used > 1);
+  tape(0).recorder().keep_gradients(used > 1);
   run_first(used, [&](Tape<T>& tape, int k) {
     const Recording<T> recording(tape);
-    tape.forget_kept_gradients();
+    tape.recorder().forget_kept_gradients();
     const Variable<T> loss = shard(tape, k);
     if (!loss.defined()) return;
     tape.backward(loss);
     losses[static_cast<std::size_t>(k)] = static_cast<double>(loss.item());
   });
-  for (int k = 0; k < used; ++k) tape(k).hand_over_gradients();
+  for (int k = 0; k < used; ++k) tape(k).recorder().hand_over_gradients();
   return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 

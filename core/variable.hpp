@@ -4,16 +4,19 @@
 
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
-#include "node.hpp"
-#include "shape.hpp"
 #include "tape.hpp"
 
 namespace unroll {
 
+template <class T>
+class Parameter;
+
 namespace detail {
+
+template <class T>
+struct Node;
 
 /// `type` is what value() and grad() return: `xt::xarray<T>`. Defined in core/xt.hpp, so that only files that ask for
 /// an xtensor array pay for compiling one.
@@ -37,18 +40,20 @@ class Variable {
   /// False for a default-constructed handle.
   bool defined() const { return node_ != nullptr; }
 
-  const Shape& shape() const { return look("shape").shape; }
+  const Shape& shape() const;
   /// Dimension `axis`; negative counts from the end.
   Index dim(int axis) const { return shape()[axis]; }
   Index size() const { return shape().size(); }
   /// True when backward will compute an adjoint for it.
-  bool requires_grad() const { return look("requires_grad").requires_grad; }
+  bool requires_grad() const;
 
   /// The only element. Throws ShapeError when there are more or none.
   T item() const;
   /// The elements in row-major order, where they lie. Throws ShapeError for a slice whose rows are not adjacent (a
-  /// gate of a larger product); value() and to_vector() copy those.
+  /// gate of a larger product); row(), value() and to_vector() read those.
   std::span<const T> values() const;
+  /// The elements of row `i`, where they lie; the last dimension is a row. Throws ValueError when there is no such row.
+  std::span<const T> row(Index i) const;
   /// A copy of the elements.
   std::vector<T> to_vector() const;
   /// A copy of the adjoint after backward(); zeros when nothing arrived.
@@ -64,35 +69,13 @@ class Variable {
     return detail::ArrayOf<U>::template make<Array>(grad_to_vector(), shape());
   }
 
-  // For the ops -----------------------------------------------------------------------------------------------------
-
-  Variable(detail::Node<T>* node, std::uint64_t serial) : node_(node), serial_(serial) {}
-  /// The node, for op `op` in the innermost scope of this thread.
-  detail::Node<T>* use(const char* op) const {
-    Tape<T>* tape = current_tape<T>;
-    if (tape && tape->quick(serial_)) return ++node_->used != 0 ? node_ : use_often(op);
-    return use_slowly(op);
-  }
-  /// True when it was made in the innermost scope of this thread.
-  bool made_in(const Tape<T>& tape) const { return tape.innermost(serial_); }
-  /// The node, to be looked at: also after its Recording ended, until the tape's next scope begins.
-  detail::Node<T>& read(const char* what) const {
-    detail::Node<T>& node = look(what);
-    if (node.overwritten) refuse_overwritten(what);
-    return node;
-  }
+  /// Throws what using it in operation `op` would throw, under that name: for layers, before they compute.
+  void check_usable(const char* op) const;
+  /// The same for reading its values, which may be done until the tape's next scope begins.
+  void check_readable(const char* op) const;
 
  private:
-  // The same when only shape and adjoint are asked for.
-  detail::Node<T>& look(const char* what) const {
-    if (Tape<T>* tape = current_tape<T>; !tape || !tape->live(serial_)) check_readable(what);
-    return *node_;
-  }
-  detail::Node<T>* use_often(const char* op) const;
-  detail::Node<T>* use_slowly(const char* op) const;
-  [[noreturn]] void refuse_overwritten(const char* what) const;
-  [[noreturn]] void refuse(const char* op) const;
-  void check_readable(const char* what) const;
+  friend class detail::Recorder<T>;
 
   detail::Node<T>* node_ = nullptr;
   std::uint64_t serial_ = 0;
@@ -129,54 +112,6 @@ Variable<T> zeros(const Shape& shape);
 /// A constant tensor with every element `value`.
 template <class T>
 Variable<T> full(const Shape& shape, T value);
-namespace detail {
-
-template <class T>
-using SubstituteList = std::vector<std::pair<const ParameterStorage<T>*, Variable<T>>>;
-
-/// While one lives, `use(parameter)` on this thread gives another tensor of its shape in its place: for weights that
-/// are changed for one run (DropConnect). Of several the innermost counts.
-template <class T>
-class Substitutes {
- public:
-  Substitutes();
-  ~Substitutes();
-  Substitutes(const Substitutes&) = delete;
-  Substitutes& operator=(const Substitutes&) = delete;
-
-  void add(const Parameter<T>& parameter, const Variable<T>& instead);
-  /// What stands in for the parameter, or null.
-  static const Variable<T>* find(const ParameterStorage<T>& parameter);
-  /// All that stand in for something now; what counts comes first.
-  static SubstituteList<T> visible();
-
- private:
-  template <class>
-  friend class SubstitutesAgain;
-
-  Substitutes* outer_;
-  SubstituteList<T> list_;
-};
-
-/// While one lives, the given substitutes count and no others: those of an earlier time.
-template <class T>
-class SubstitutesAgain {
- public:
-  /// Null: none.
-  explicit SubstitutesAgain(const SubstituteList<T>* list);
-  ~SubstitutesAgain();
-  SubstitutesAgain(const SubstitutesAgain&) = delete;
-  SubstitutesAgain& operator=(const SubstitutesAgain&) = delete;
-
- private:
-  Substitutes<T>* now_;
-  Substitutes<T> then_;
-};
-
-template <class T>
-inline constinit thread_local Substitutes<T>* substitutes = nullptr;
-
-}  // namespace detail
 
 /// The parameter as a Variable of the current tape: a leaf whose adjoint is added to `parameter`'s gradient.
 template <class T>
@@ -185,4 +120,19 @@ Variable<T> use(const Parameter<T>& parameter);
 template <class T>
 Variable<T> stop_gradient(Variable<T> x);
 
+namespace detail {
+
+/// An input whose elements `write(from, elements)` writes.
+template <class T>
+Variable<T> make_input(const char* op, const Shape& shape, bool requires_grad,
+                       void (*write)(const void* from, std::span<T> elements), const void* from);
+/// The same for a function of the elements.
+template <class T, class Write>
+UNROLL_PER_ISA Variable<T> input_written_by(const char* op, const Shape& shape, bool requires_grad, const Write& write) {
+  return make_input<T>(
+      op, shape, requires_grad,
+      [](const void* from, std::span<T> elements) { (*static_cast<const Write*>(from))(elements); }, &write);
+}
+
+}  // namespace detail
 }  // namespace unroll

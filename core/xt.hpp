@@ -143,18 +143,16 @@ struct InputScalar {
 
 template <class T, class Allocator, class E>
 UNROLL_PER_ISA Variable<T> input_expression(const E& expression, bool requires_grad) {
-  Tape<T>& tape = open_tape<T>("input");
-  const Shape shape = shape_of("input", expression);
-  tape.begin_op("input");
-  Node<T>* node = tape.new_node(shape, requires_grad);
-  if constexpr (E::static_layout == xt::layout_type::row_major && requires { expression.data() + expression.data_offset(); }) {
-    // Its elements lie in order: an assignment of xtensor's would cost a user's file half a second to compile.
-    std::copy_n(expression.data() + expression.data_offset(), shape.size(), node->value);
-  } else {
-    auto to = xt_view<T, Allocator>(node->value, shape);
-    xt::noalias(to) = expression;
-  }
-  return tape.handle(node);
+  open_tape<T>("input");
+  return input_written_by<T>("input", shape_of("input", expression), requires_grad, [&](std::span<T> elements) {
+    if constexpr (E::static_layout == xt::layout_type::row_major && requires { expression.data() + expression.data_offset(); }) {
+      // Its elements lie in order: an assignment of xtensor's would cost a user's file half a second to compile.
+      std::copy_n(expression.data() + expression.data_offset(), elements.size(), elements.data());
+    } else {
+      auto to = xt_view<T, Allocator>(elements.data(), shape_of("input", expression));
+      xt::noalias(to) = expression;
+    }
+  });
 }
 
 }  // namespace detail

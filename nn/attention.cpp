@@ -82,7 +82,7 @@ Attended<T> AdditiveAttention<T>::operator()(Variable<T> queries, const Attentio
 template <class T>
 Attended<T> DotAttention<T>::operator()(Variable<T> queries, const AttentionMemory<T>& memory,
                                         std::span<const Index> sources) const {
-  queries.use("DotAttention");
+  queries.check_usable("DotAttention");
   if (queries.shape().rank() != 2 || queries.dim(1) != memory.keys.dim(1))
     throw ShapeError("[DotAttention] queries " + queries.shape().str() + ", keys " + memory.keys.shape().str() +
                      "; expected the same number of features");

@@ -153,10 +153,9 @@ UNROLL_PER_ISA typename C::state random_state(const C& cell, Index batch, Rng& r
     return cell.random_state(batch, rng, deviation);
   } else {
     return detail::map_state(initial_state(cell, batch), [&](const Variable<T>& v) {
-      const Variable<T> random = full(v.shape(), T(0));
-      const auto size = static_cast<std::size_t>(v.size());
-      rng.fill_normal(std::span<T>(random.use("random_state")->value, size), T(0), static_cast<T>(deviation));
-      return random;
+      return detail::input_written_by<T>("random_state", v.shape(), false, [&](std::span<T> to) {
+        rng.fill_normal(to, T(0), static_cast<T>(deviation));
+      });
     });
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "../core/op.hpp"
 #include "../core/simd/kernels.hpp"
 #include "../ops/layout.hpp"
 
@@ -30,37 +31,33 @@ void for_each_frame(const SequenceLayout& from, const SequenceLayout& to, Index 
 
 template <class T>
 Variable<T> concat_frames(const Variable<T>& x_in, const SequenceLayout& from, const SequenceLayout& to, Index k) {
-  Node<T>* x = x_in.use("join_frames");
-  Tape<T>& tape = *current_tape<T>;
+  detail::Op<T> op("join_frames");
+  Node<T>* x = op.use(x_in);
   const Index cols = x->cols(), wide = k * cols;
-  Node<T>* y = tape.new_node(Shape{to.rows, wide}, x->requires_grad);
+  Node<T>* y = op.result(Shape{to.rows, wide});
   std::fill_n(y->value, to.rows * wide, T(0));
   for_each_frame(from, to, k, [&](Index in, Index out, Index frame) {
     std::copy_n(x->value + in * x->row_stride, cols, y->value + out * wide + frame * cols);
   });
-  if (y->requires_grad)
-    tape.record([x, y, from = &from, to = &to, k, cols, wide] {
-      const T* dy = y->arrived();
-      if (!dy) return;
-      const detail::Adjoint<T> dx = x->touch();
-      for_each_frame(*from, *to, k, [&](Index in, Index out, Index frame) {
-        const T* g = dy + out * wide + frame * cols;
-        T* d = dx.data + in * dx.row_stride;
-        if (dx.fresh) {
-          std::copy_n(g, cols, d);
-        } else {
-          detail::kernels<T>().add_into(d, g, cols);
-        }
-      });
+  return op.done(y, [x, from = &from, to = &to, k, cols, wide](const T* dy) {
+    const detail::Adjoint<T> dx = x->touch();
+    for_each_frame(*from, *to, k, [&](Index in, Index out, Index frame) {
+      const T* g = dy + out * wide + frame * cols;
+      T* d = dx.data + in * dx.row_stride;
+      if (dx.fresh) {
+        std::copy_n(g, cols, d);
+      } else {
+        detail::kernels<T>().add_into(d, g, cols);
+      }
     });
-  return tape.handle(y);
+  });
 }
 
 }  // namespace
 
 template <class T>
 Sequence<T> join_frames(const Sequence<T>& x, Index k, JoinFrames how) {
-  x.rows.use("join_frames");
+  x.rows.check_usable("join_frames");
   Tape<T>& tape = *current_tape<T>;
   if (k < 1) throw ValueError("[join_frames] k is " + std::to_string(k) + "; expected at least 1");
   if (k == 1) return x;
@@ -75,7 +72,7 @@ Sequence<T> join_frames(const Sequence<T>& x, Index k, JoinFrames how) {
 
 template <class T>
 Sequence<T> expand_frames(const Sequence<T>& x, Index k, const Sequence<T>& frames) {
-  x.rows.use("expand_frames");
+  x.rows.check_usable("expand_frames");
   if (k < 1) throw ValueError("[expand_frames] k is " + std::to_string(k) + "; expected at least 1");
   const SequenceLayout &from = frames.checked(), &to = *x.layout;
   bool fits = from.batch == to.batch;

@@ -18,7 +18,7 @@ LayerNorm<T>::LayerNorm(Index size_, LayerNormOptions options) : size(size_), ep
 
 template <class T>
 Variable<T> LayerNorm<T>::operator()(const Variable<T>& x) const {
-  x.use("LayerNorm");
+  x.check_usable("LayerNorm");
   if (x.shape().rank() == 0 || x.dim(-1) != size)
     throw ShapeError("[LayerNorm] input " + x.shape().str() + "; expected (...," + std::to_string(size) + ")");
   const auto used = [](const Parameter<T>& p) { return p.defined() ? use(p) : Variable<T>(); };

@@ -43,7 +43,7 @@ Sequence<T> Sequence<T>::with(Variable<T> other) const {
 
 template <class T>
 Sequence<T> sequence(const Variable<T>& x) {
-  x.use("sequence");
+  x.check_usable("sequence");
   if (x.shape().rank() != 3)
     throw ShapeError("[sequence] x has shape " + x.shape().str() + "; expected (T,B,F): steps, batch, features");
   return {reshape(x, Shape{x.dim(0) * x.dim(1), x.dim(2)}), dense_layout(*current_tape<T>, x.dim(0), x.dim(1))};
@@ -51,7 +51,7 @@ Sequence<T> sequence(const Variable<T>& x) {
 
 template <class T>
 Sequence<T> sequence(const Variable<T>& x, std::span<const Index> lengths) {
-  x.use("sequence");
+  x.check_usable("sequence");
   Tape<T>& tape = *current_tape<T>;
   if (x.shape().rank() != 3 || x.dim(1) != static_cast<Index>(lengths.size()))
     throw ShapeError("[sequence] x " + x.shape().str() + " with " + std::to_string(lengths.size()) +
@@ -81,12 +81,12 @@ Sequence<T> sequence(const std::vector<std::vector<T>>& list, Index features) {
     lengths[b] = size / features;
   }
   const SequenceLayout* layout = ragged_layout(tape, std::span<const Index>(lengths));
-  tape.begin_op("sequence");
-  detail::Node<T>* node = tape.new_node(Shape{layout->rows, features}, false);
-  for_each_row(*layout, [&](Index b, Index t, Index row) {
-    std::copy_n(list[static_cast<std::size_t>(b)].data() + t * features, features, node->value + row * features);
-  });
-  return {tape.handle(node), layout};
+  const auto write = [&](std::span<T> to) {
+    for_each_row(*layout, [&](Index b, Index t, Index row) {
+      std::copy_n(list[static_cast<std::size_t>(b)].data() + t * features, features, to.data() + row * features);
+    });
+  };
+  return {detail::input_written_by<T>("sequence", Shape{layout->rows, features}, false, write), layout};
 }
 
 template <class T, class I>
@@ -116,7 +116,7 @@ PackedIds pack_ids(Tape<T>& tape, std::span<const std::vector<Index>> list) {
 
 template <class T>
 Variable<T> unpad(const Sequence<T>& x) {
-  x.rows.use("unpad");
+  x.rows.check_usable("unpad");
   const SequenceLayout& l = *x.layout;
   const Shape shape{l.steps, l.batch, x.rows.dim(1)};
   if (l.dense()) return reshape(x.rows, shape);
@@ -128,7 +128,7 @@ Variable<T> unpad(const Sequence<T>& x) {
 
 template <class T>
 Variable<T> last(const Sequence<T>& x) {
-  x.rows.use("last");
+  x.rows.check_usable("last");
   const SequenceLayout& l = *x.layout;
   const auto ids = new_ids(*current_tape<T>, l.batch);
   for (Index b = 0; b < l.batch; ++b) {
@@ -140,7 +140,7 @@ Variable<T> last(const Sequence<T>& x) {
 
 template <class T>
 Variable<T> pool(const Sequence<T>& x, Pool kind) {
-  x.rows.use("pool");
+  x.rows.check_usable("pool");
   const SequenceLayout& l = *x.layout;
   const auto segments = new_ids(*current_tape<T>, l.rows);
   for_each_row(l, [&](Index b, Index, Index row) { segments[static_cast<std::size_t>(row)] = b; });
@@ -149,7 +149,7 @@ Variable<T> pool(const Sequence<T>& x, Pool kind) {
 
 template <class T>
 Sequence<T> reverse(const Sequence<T>& x) {
-  x.rows.use("reverse");
+  x.rows.check_usable("reverse");
   const SequenceLayout& l = *x.layout;
   const auto ids = new_ids(*current_tape<T>, l.rows);
   for_each_row(l, [&](Index b, Index t, Index row) {
@@ -169,7 +169,7 @@ Variable<T> detail::permute_rows(const Variable<T>& x, std::span<const Index> id
 
 template <class T>
 Variable<T> reduce_loss(const Sequence<T>& losses, Reduction reduction, LossPer per) {
-  losses.rows.use("reduce_loss");
+  losses.rows.check_usable("reduce_loss");
   if (reduction == Reduction::none) throw ValueError("[reduce_loss] Reduction::none; expected mean or sum");
   const SequenceLayout& l = *losses.layout;
   if (losses.rows.size() == 0) return zeros<T>(Shape{});
@@ -183,7 +183,7 @@ Variable<T> reduce_loss(const Sequence<T>& losses, Reduction reduction, LossPer 
 template <class T>
 Variable<T> softmax_cross_entropy(const Sequence<T>& logits, std::span<const std::vector<Index>> targets,
                                   const CrossEntropyOptions<T>& options, LossPer per) {
-  logits.rows.use("softmax_cross_entropy");
+  logits.rows.check_usable("softmax_cross_entropy");
   Tape<T>& tape = *current_tape<T>;
   const SequenceLayout& l = *logits.layout;
   const std::span<const Index> in_order = in_row_order(tape, l, targets);

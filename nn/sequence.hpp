@@ -32,7 +32,7 @@ struct Sequence {
   Sequence with(Variable<T> other) const;
   /// The layout; throws as any use of a Variable does when its scope is gone.
   UNROLL_PER_ISA const SequenceLayout& checked() const {
-    rows.read("Sequence");
+    rows.check_readable("Sequence");
     return *layout;
   }
 };
@@ -106,7 +106,7 @@ namespace detail {
 /// The batch of x; throws ShapeError naming `op` when a tensor is not (T, B, F).
 template <class T>
 UNROLL_PER_ISA Index batch_of(const char* op, const Variable<T>& x) {
-  x.use(op);
+  x.check_usable(op);
   if (x.shape().rank() != 3)
     throw ShapeError(std::string("[") + op + "] input " + x.shape().str() +
                      "; expected (T,B,F): steps, batch, features");

@@ -4,8 +4,9 @@
 #include <memory>
 #include <string>
 
-#include "../core/denormals.hpp"
 #include "../core/loop.hpp"
+#include "../core/op.hpp"
+#include "../core/simd/kernels.hpp"
 #include "../ops/layout.hpp"
 
 namespace unroll::detail {
@@ -48,24 +49,26 @@ struct TimeLoop {
   Variable<T>* projected_steps(const Variable<T>& x, Index from, Index to) const {
     const Index rows = x.dim(0);
     const Variable<T> projected = cell.project(cell.cell, x);
-    Node<T>* base = projected.use("Rnn");
+    Op<T> op("Rnn");
+    Node<T>* base = op.use(projected);
     if (base->shape.rank() < 2 || base->shape[0] != rows)
       throw ShapeError("[Rnn] project() made " + base->shape.str() + " of " + x.shape().str() + "; expected " +
                        std::to_string(rows) + " rows");
     const bool divisible = base->divisible();
     // Nobody else sees what project() made, and each piece of it is for one step.
-    const bool given = divisible && base->spare && base->used == 1 && !base->base && base != &x.read("Rnn");
+    const bool given = divisible && base->reuse.spare && base->reuse.used == 1 && !base->base && base != &read(x, "Rnn");
     if (given) {
-      base->slab = true;
-      base->overwrite();
+      base->reuse.slab = true;
+      base->reuse.overwrite();
     }
     const Index row = base->row_stride * (base->shape.rows() / std::max<Index>(rows, 1));
     Variable<T>* steps = new_list(tape, to - from);
     for (Index t = from; t < to; ++t) {
-      Node<T>* part = tape.new_part(base, divisible, base->value + (layout.first[t] - layout.first[from]) * row,
-                                    base->shape.with(0, layout.active[t]), base->row_stride);
-      part->given = given;
-      steps[t - from] = tape.handle(part);
+      Node<T>* part =
+          op.recorder().new_part(base, divisible, base->value + (layout.first[t] - layout.first[from]) * row,
+                                 base->shape.with(0, layout.active[t]), base->row_stride);
+      part->reuse.given = given;
+      steps[t - from] = op.done(part);
     }
     return steps;
   }
@@ -152,7 +155,7 @@ Variable<T> TimeLoop<T>::record(const Variable<T>& x, Variable<T>* final_state, 
   if (running < layout.batch && options.reverse) end(initial, running, layout.batch - running);
   if (ended_count == 0) {
     for (int m = 0; m < members; ++m) {
-      before[m].use("Rnn")->kept = true;
+      Op<T>("Rnn").use(before[m])->reuse.kept = true;
       final_state[m] = before[m];
     }
   } else {
@@ -169,20 +172,19 @@ Variable<T> TimeLoop<T>::record(const Variable<T>& x, Variable<T>* final_state, 
 }
 
 template <class T>
-void copy_rows(const Variable<T>& from, const Variable<T>& to, Index first_row) {
-  const Node<T>& a = from.read("Rnn");
-  const Node<T>& b = to.read("Rnn");
+void copy_into(const Variable<T>& to, Index first_row, const Variable<T>& from) {
+  const Node<T>&a = read(from, "Rnn"), &b = read(to, "Rnn");
   const Index at = first_row * (b.rows() / std::max<Index>(b.shape[0], 1));  // a row may itself be several
-  for (Index r = 0; r < a.rows(); ++r)
-    std::copy_n(a.value + r * a.row_stride, a.cols(), b.value + (at + r) * b.row_stride);
+  kernels<T>().copy_rows(b.value + at * b.row_stride, b.row_stride, a.value, a.row_stride, a.rows(), a.cols());
 }
 
 template <class T>
 Variable<T> TimeLoop<T>::evaluate(const Variable<T>& x, Variable<T>* final_state, Variable<T>* all_states) const {
-  const auto fresh = [&](const Shape& shape) { return tape.handle_unwritten(tape.new_node(shape, false)); };
+  Recorder<T>& recorder = tape.recorder();
+  const auto fresh = [&](const Shape& shape) { return recorder.handle_unwritten(recorder.new_node(shape, false)); };
   for (int m = 0; m < members; ++m) {
     final_state[m] = fresh(initial[m].shape());
-    copy_rows(initial[m], final_state[m], 0);
+    copy_into(final_state[m], 0, initial[m]);
     if (options.all_states) all_states[m] = fresh(initial[m].shape().with(0, layout.rows));
   }
   const Variable<T> outputs = fresh(Shape{layout.rows, cell.output_size});
@@ -205,23 +207,23 @@ Variable<T> TimeLoop<T>::evaluate(const Variable<T>& x, Variable<T>* final_state
       Variable<T>* before = new_list(tape, members);
       Variable<T>* next = new_list(tape, members);
       for (int m = 0; m < members; ++m) before[m] = rows_of(final_state[m], 0, active);
-      copy_rows(step(t, input[t - from], before, next), outputs, layout.first[t]);
+      copy_into(outputs, layout.first[t], step(t, input[t - from], before, next));
       // A cell may return a part of its old state under another name, which must not be overwritten before it is read.
       for (int m = 0; m < members; ++m) {
-        const T* value = next[m].read("Rnn").value;
+        const T* value = read(next[m], "Rnn").value;
         bool old = false;
         for (int k = 0; k < members; ++k) {
-          const Node<T>& held = final_state[k].read("Rnn");
+          const Node<T>& held = read(final_state[k], "Rnn");
           old = old || (value >= held.value && value < held.value + held.shape.size());
         }
         if (!old) continue;
         const Variable<T> own = fresh(next[m].shape());
-        copy_rows(next[m], own, 0);
+        copy_into(own, 0, next[m]);
         next[m] = own;
       }
       for (int m = 0; m < members; ++m) {
-        copy_rows(next[m], final_state[m], 0);
-        if (options.all_states) copy_rows(next[m], all_states[m], layout.first[t]);
+        copy_into(final_state[m], 0, next[m]);
+        if (options.all_states) copy_into(all_states[m], layout.first[t], next[m]);
       }
     }
   }
@@ -243,7 +245,7 @@ Variable<T> run_time_loop(const CellFunctions<T>& functions, const Variable<T>& 
   const Place layer = Place::of(functions.cell);
   const Variable<T> outputs =
       tape.recording() ? loop.record(x, final_state, all_states) : loop.evaluate(x, final_state, all_states);
-  if (tape.observer()) tape.observer()->puts_out(functions.cell, outputs.shape());
+  if (Observer<T>* observer = tape.recorder().observer()) observer->puts_out(functions.cell, outputs.shape());
   return outputs;
 }
 

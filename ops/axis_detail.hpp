@@ -2,11 +2,7 @@
 /// \file
 /// How an operation along one axis walks over a tensor.
 
-#include <string>
-
-#include "../core/error.hpp"
-#include "../core/node.hpp"
-#include "../core/shape.hpp"
+#include "../core/op.hpp"
 
 namespace unroll::detail {
 
@@ -41,12 +37,11 @@ Index row_stride_of(const AxisWalk& walk, const Node<T>& x) {
 
 /// Throws ShapeError when `axis` (negative counts from the end) is none of the shape's.
 inline int checked_axis(const char* name, const Shape& shape, int axis) {
-  const int rank = shape.rank();
-  if (axis < -rank || axis >= rank)
-    throw ShapeError(std::string("[") + name + "] axis " + std::to_string(axis) + " of shape " + shape.str() +
-                     (rank == 0 ? ", which has no axes"
-                                : "; expected " + std::to_string(-rank) + " to " + std::to_string(rank - 1)));
-  return axis < 0 ? axis + rank : axis;
+  const int rank = shape.rank(), a = axis < 0 ? axis + rank : axis;
+  if (a >= 0 && a < rank) return a;
+  if (rank == 0)
+    throw ShapeError(message(name, "axis ", axis, " of an input (); expected an input with at least one axis"));
+  throw ShapeError(message(name, "axis ", axis, " of an input ", shape, "; expected ", -rank, " to ", rank - 1));
 }
 
 /// The walk along `axis`, counted from the front.

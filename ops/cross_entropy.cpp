@@ -8,14 +8,14 @@ namespace unroll {
 namespace detail {
 namespace {
 
-constexpr const char* op = "softmax_cross_entropy";
+constexpr const char* name = "softmax_cross_entropy";
 
 // Both kinds of target make the loss of a row total * log_sum - weighted, with m the row's maximum, log_sum
 // = log sum_c exp(x_c - m), u_c the weighted target of class c, total = sum_c u_c, weighted = sum_c u_c (x_c
 // - m).
 template <class T>
 struct CrossEntropy {
-  Node<T>*x, *q, *y;           // logits; soft targets or null; loss
+  Node<T>*x, *q;               // logits; soft targets or null
   const std::int32_t* target;  // or null; -1: ignored
   T *max, *log_sum, *inverse_sum, *total;
   const T *class_weights, *row_weights;
@@ -35,9 +35,7 @@ const CrossEntropyKernels<T>& active_cross_entropy_kernels() {
 }
 
 template <class T>
-void backward(CrossEntropy<T>& m) {
-  const T* dy = m.y->arrived();
-  if (!dy) return;
+void backward(const CrossEntropy<T>& m, const T* dy) {
   const Rows<const T> x = m.logits();
   const auto slope = [&](Index r) {
     return m.reduction == Reduction::none ? dy[r] : dy[0] * m.inverse_denominator;
@@ -114,72 +112,62 @@ double forward(CrossEntropy<T>& m, T* y, T* scratch, double& counted) {
 }
 
 template <class T>
-Variable<T> run(Node<T>* x, Node<T>* q, const std::int32_t* target, const CrossEntropyOptions<T>& options) {
-  Tape<T>& tape = *current_tape<T>;
+Variable<T> run(Op<T>& op, Node<T>* x, Node<T>* q, const std::int32_t* target, const CrossEntropyOptions<T>& options) {
   if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1))
-    throw ValueError(
-        loss_message(op, "label_smoothing " + std::to_string(options.label_smoothing) + ", expected 0 .. 1"));
+    throw ValueError(op.message("label_smoothing ", options.label_smoothing, ", expected 0 .. 1"));
   const Index rows = x->rows(), classes = x->cols();
-  const bool requires_grad = x->requires_grad || (q && q->requires_grad);
-
-  CrossEntropy<T> local{};
-  CrossEntropy<T>& m = tape.recording() && requires_grad
-                           ? *new (tape.template allocate<CrossEntropy<T>>(1)) CrossEntropy<T>{}
-                           : local;
+  CrossEntropy<T> m{};
   m.x = x;
   m.q = q;
   m.target = target;
-  m.class_weights = copy_weights(op, "class weights", options.class_weights, classes, tape);
-  m.row_weights = copy_weights(op, "weights", options.weights, rows, tape);
+  m.class_weights = copy_weights(op, "class weights", options.class_weights, classes);
+  m.row_weights = copy_weights(op, "weights", options.weights, rows);
   m.keep = static_cast<T>(1 - options.label_smoothing);
   m.spread = classes ? static_cast<T>(options.label_smoothing / static_cast<double>(classes)) : T(0);
   m.reduction = options.reduction;
-  T* memory = tape.template allocate<T>(8 * rows);
+  T* memory = op.template allocate<T>(8 * rows);
   m.max = memory;
   m.log_sum = memory + rows;
   m.inverse_sum = memory + 2 * rows;
   m.total = memory + 3 * rows;
 
   const bool none = options.reduction == Reduction::none;
-  m.y = tape.new_node(none ? x->shape.without(-1) : Shape{}, requires_grad);
+  Node<T>* y = op.result(none ? x->shape.without(-1) : Shape{});
   double counted;
-  const double sum = forward(m, none ? m.y->value : nullptr, memory + 4 * rows, counted);
-  const double inverse = inverse_denominator(op, options.reduction, options.denominator, counted);
+  const double sum = forward(m, none ? y->value : nullptr, memory + 4 * rows, counted);
+  const double inverse = inverse_denominator(name, options.reduction == Reduction::mean, options.denominator, counted);
   m.inverse_denominator = static_cast<T>(inverse);
-  if (!none) m.y->value[0] = static_cast<T>(inverse == 0 ? 0 : sum * inverse);
-  if (m.y->requires_grad) tape.record([&m] { backward(m); });
-  return tape.handle(m.y);
+  if (!none) y->value[0] = static_cast<T>(inverse == 0 ? 0 : sum * inverse);
+  return op.done(y, [m](const T* dy) { backward(m, dy); });
 }
 
 template <class T>
-Node<T>* checked_logits(const Variable<T>& logits) {
-  Node<T>* x = logits.use(op);
-  if (x->shape.rank() == 0) throw ShapeError(loss_message(op, "logits () have no classes, expected (...,C)"));
+Node<T>* use_logits(Op<T>& op, const Variable<T>& logits) {
+  Node<T>* x = op.use(logits);
+  if (x->shape.rank() == 0) throw ShapeError(op.message("logits () have no classes, expected (...,C)"));
   if (x->cols() == 0 && x->rows() > 0)
-    throw ShapeError(
-        loss_message(op, "logits " + x->shape.str() + " have no classes, expected at least one"));
+    throw ShapeError(op.message("logits ", x->shape, " have no classes, expected at least one"));
   return x;
 }
 
 template <class T, class I>
 Variable<T> with_classes(const Variable<T>& logits, std::span<const I> targets,
                          const CrossEntropyOptions<T>& options) {
-  Node<T>* x = checked_logits(logits);
+  Op<T> op(name);
+  Node<T>* x = use_logits(op, logits);
   const Index rows = x->rows(), classes = x->cols();
   if (static_cast<Index>(targets.size()) != rows)
-    throw ShapeError(loss_message(op, std::to_string(targets.size()) + " targets for logits " +
-                                          x->shape.str() + ", which take " + std::to_string(rows)));
-  auto* copy = current_tape<T>->template allocate<std::int32_t>(rows);
+    throw ShapeError(op.message(targets.size(), " targets for logits ", x->shape, ", which take ", rows));
+  auto* copy = op.template allocate<std::int32_t>(rows);
   for (Index r = 0; r < rows; ++r) {
     const Index c = static_cast<Index>(targets[static_cast<std::size_t>(r)]);
     const bool ignored = options.ignore_index && c == *options.ignore_index;
     if (!ignored && (c < 0 || c >= classes))
-      throw ValueError(loss_message(op, "target at " + position(x->shape.without(-1), r) + " is class " +
-                                            std::to_string(c) + ", logits " + x->shape.str() + " take 0 .. " +
-                                            std::to_string(classes - 1)));
+      throw ValueError(op.message("target at ", position(x->shape.without(-1), r), " is class ", c, ", logits ",
+                                  x->shape, " take 0 .. ", classes - 1));
     copy[r] = ignored ? -1 : static_cast<std::int32_t>(c);
   }
-  return run<T>(x, nullptr, copy, options);
+  return run<T>(op, x, nullptr, copy, options);
 }
 
 }  // namespace
@@ -200,14 +188,12 @@ Variable<T> softmax_cross_entropy(Variable<T> logits, std::span<const std::int32
 template <class T>
 Variable<T> softmax_cross_entropy(Variable<T> logits, Variable<T> targets,
                                   const CrossEntropyOptions<T>& options) {
-  detail::Node<T>*x = detail::checked_logits(logits), *q = targets.use(detail::op);
+  detail::Op<T> op(detail::name);
+  detail::Node<T>*x = detail::use_logits(op, logits), *q = op.use(targets);
   if (q->shape != x->shape)
-    throw ShapeError(detail::loss_message(detail::op, "targets " + q->shape.str() + " for logits " +
-                                                          x->shape.str() + ", expected the same shape"));
-  if (options.ignore_index)
-    throw ValueError(
-        detail::loss_message(detail::op, "ignore_index with soft targets, expected integer targets"));
-  return detail::run<T>(x, q, nullptr, options);
+    throw ShapeError(op.message("targets ", q->shape, " for logits ", x->shape, ", expected the same shape"));
+  if (options.ignore_index) throw ValueError(op.message("ignore_index with soft targets, expected integer targets"));
+  return detail::run<T>(op, x, q, nullptr, options);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                            \

@@ -15,19 +15,10 @@ struct UNROLL_PER_ISA AsXtensor {
   template <class T>
   using For = typename std::allocator_traits<Allocator>::template rebind_alloc<std::remove_const_t<T>>;
 
+  static constexpr bool scratch = true;
   template <class T>
-  static auto read(const T* data, const Shape& shape) {
-    return xt_view<const T, For<T>>(data, shape);
-  }
-  template <class T>
-  static auto write(T* data, const Shape& shape) {
+  static auto view(T* data, const Shape& shape) {
     return xt_view<T, For<T>>(data, shape);
-  }
-  template <class T>
-  static auto unwanted(Tape<T>& tape, const Shape& shape) {
-    T* scratch = tape.template allocate<T>(shape.size());
-    for (Index i = 0; i < shape.size(); ++i) scratch[i] = T(0);
-    return xt_view<T, For<T>>(scratch, shape);
   }
 };
 
@@ -48,7 +39,7 @@ template <class Forward, class Backward, Tensor First, Tensor... Rest,
 Variable<ScalarOf<First>> custom_op_xt(const char* name, const Shape& shape, const Forward& forward,
                                        const Backward& backward, const First& first, const Rest&... rest) {
   using T = ScalarOf<First>;
-  return detail::custom_on_tape<detail::AsXtensor<Allocator>, T>(
+  return detail::custom_op_as<detail::AsXtensor<Allocator>, T>(
       name, shape, forward, backward, {detail::operand(first), detail::operand(rest)...},
       std::make_index_sequence<sizeof...(Rest) + 1>());
 }

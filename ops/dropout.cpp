@@ -1,24 +1,21 @@
 #include "dropout.hpp"
 
 #include <span>
-#include <string>
 
-#include "../core/error.hpp"
-#include "../core/tape.hpp"
+#include "../core/op.hpp"
 
 namespace unroll {
 
 template <class T>
 Variable<T> dropout(const Variable<T>& x, double p, bool training) {
-  detail::Node<T>* from = x.use("dropout");
-  if (!(p >= 0 && p <= 1))
-    throw ValueError("[dropout] probability " + std::to_string(p) + ", expected 0 .. 1");
+  detail::Op<T> op("dropout");
+  detail::Node<T>* from = op.use(x);
+  if (!(p >= 0 && p <= 1)) throw ValueError(op.message("probability ", p, ", expected 0 .. 1"));
   if (!training || p == 0) return x;
-  Tape<T>& tape = *current_tape<T>;
-  detail::Node<T>* y = tape.new_node(from->shape, from->requires_grad);
+  detail::Node<T>* y = op.result(from->shape);
   const Index rows = y->rows(), cols = y->cols();
-  T* mask = tape.template allocate<T>(rows * cols);
-  tape.rng().fill_mask(std::span<T>(mask, static_cast<std::size_t>(rows * cols)), 1 - p,
+  T* mask = op.template allocate<T>(rows * cols);
+  current_tape<T>->rng().fill_mask(std::span<T>(mask, static_cast<std::size_t>(rows * cols)), 1 - p,
                        p < 1 ? static_cast<T>(1 / (1 - p)) : T(0));
   for (Index r = 0; r < rows; ++r) {
     const T *m = mask + r * cols, *in = from->value + r * from->row_stride;
@@ -26,28 +23,23 @@ Variable<T> dropout(const Variable<T>& x, double p, bool training) {
     // Not the bare product: what is dropped is 0, whatever it was.
     for (Index c = 0; c < cols; ++c) out[c] = m[c] == 0 ? T(0) : m[c] * in[c];
   }
-  if (y->requires_grad) {
-    tape.record([=] {
-      const T* dy = y->arrived();
-      if (!dy) return;
-      const detail::Adjoint<T> a = from->touch();
-      for (Index r = 0; r < rows; ++r) {
-        const T *m = mask + r * cols, *d = dy + r * cols;
-        T* dx = a.data + r * a.row_stride;
-        if (a.fresh) {
-          for (Index c = 0; c < cols; ++c) dx[c] = m[c] * d[c];
-        } else {
-          for (Index c = 0; c < cols; ++c) dx[c] += m[c] * d[c];
-        }
+  return op.done(y, [=](const T* dy) {
+    const detail::Adjoint<T> a = from->touch();
+    for (Index r = 0; r < rows; ++r) {
+      const T *m = mask + r * cols, *d = dy + r * cols;
+      T* dx = a.data + r * a.row_stride;
+      if (a.fresh) {
+        for (Index c = 0; c < cols; ++c) dx[c] = m[c] * d[c];
+      } else {
+        for (Index c = 0; c < cols; ++c) dx[c] += m[c] * d[c];
       }
-    });
-  }
-  return tape.handle(y);
+    }
+  });
 }
 
 template <class T>
 Variable<T> dropout(const Variable<T>& x, double p) {
-  x.use("dropout");
+  x.check_usable("dropout");
   return dropout(x, p, current_tape<T>->training());
 }
 

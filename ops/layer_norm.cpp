@@ -1,11 +1,9 @@
 #include "layer_norm.hpp"
 
 #include <cmath>
-#include <string>
 
-#include "../core/error.hpp"
+#include "../core/op.hpp"
 #include "../core/simd/kernels.hpp"
-#include "../core/tape.hpp"
 
 namespace unroll {
 namespace {
@@ -13,12 +11,11 @@ namespace {
 using detail::Node;
 
 template <class T>
-Node<T>* affine_part(const char* name, const Variable<T>& v, const Node<T>& x) {
-  if (!v.defined()) return nullptr;
-  Node<T>* node = v.use("layer_norm");
-  if (node->shape.rank() != 1 || node->shape[0] != x.cols())
-    throw ShapeError("[layer_norm] input " + x.shape.str() + " has " + std::to_string(x.cols()) + " features, " + name +
-                     " " + node->shape.str() + " takes " + std::to_string(node->shape.size()));
+Node<T>* affine_part(detail::Op<T>& op, const char* name, const Variable<T>& v, const Node<T>& x) {
+  Node<T>* node = op.use_if_defined(v);
+  if (node && (node->shape.rank() != 1 || node->shape[0] != x.cols()))
+    throw ShapeError(op.message("input ", x.shape, " has ", x.cols(), " features, ", name, " ", node->shape, " takes ",
+                                node->shape.size()));
   return node;
 }
 
@@ -26,19 +23,19 @@ Node<T>* affine_part(const char* name, const Variable<T>& v, const Node<T>& x) {
 
 template <class T>
 Variable<T> layer_norm(const Variable<T>& x_in, const Variable<T>& weight, const Variable<T>& bias, double eps) {
-  Node<T>* x = x_in.use("layer_norm");
-  Tape<T>& tape = *current_tape<T>;
-  if (x->shape.rank() == 0) throw ShapeError("[layer_norm] input () is a scalar; expected (...,F)");
-  if (!(eps >= 0 && eps < 1e300)) throw ValueError("[layer_norm] eps is " + std::to_string(eps) + "; expected >= 0");
-  Node<T>* w = affine_part("weight", weight, *x);
-  Node<T>* b = affine_part("bias", bias, *x);
+  detail::Op<T> op("layer_norm");
+  Node<T>* x = op.use(x_in);
+  if (x->shape.rank() == 0) throw ShapeError(op.message("input () is a scalar; expected (...,F)"));
+  if (!(eps >= 0 && eps < 1e300)) throw ValueError(op.message("eps is ", eps, "; expected >= 0"));
+  Node<T>* w = affine_part(op, "weight", weight, *x);
+  Node<T>* b = affine_part(op, "bias", bias, *x);
   const Index rows = x->rows(), cols = x->cols();
-  Node<T>* y = tape.new_node(x->shape, x->requires_grad || (w && w->requires_grad) || (b && b->requires_grad));
+  Node<T>* y = op.result(x->shape);
   const auto& k = detail::kernels<T>();
 
   // Of each row, what backward needs to normalise it again.
-  T* means = tape.template allocate<T>(rows);
-  T* scales = tape.template allocate<T>(rows);
+  T* means = op.template allocate<T>(rows);
+  T* scales = op.template allocate<T>(rows);
   for (Index r = 0; r < rows && cols > 0; ++r) {
     const T* from = x->value + r * x->row_stride;
     T* to = y->value + r * cols;
@@ -54,13 +51,12 @@ Variable<T> layer_norm(const Variable<T>& x_in, const Variable<T>& weight, const
       for (Index c = 0; c < cols; ++c) to[c] += b->value[c];
   }
 
-  if (!y->requires_grad) return tape.handle(y);
+  if (!y->requires_grad) return op.done(y);
   // With n = (x - m) scale and g = dy weight:  dx = scale (g - mean(g) - n mean(g n)),  dweight = sum of dy n.
-  T* n = tape.template allocate<T>(cols);
-  T* g = tape.template allocate<T>(cols);
-  tape.record([=] {
-    const T* dy = y->arrived();
-    if (!dy || cols == 0) return;
+  T* n = op.template allocate<T>(cols);
+  T* g = op.template allocate<T>(cols);
+  return op.done(y, [=](const T* dy) {
+    if (cols == 0) return;
     const auto& k = detail::kernels<T>();
     T* dw = w && w->requires_grad ? w->touch_add() : nullptr;
     T* db = b && b->requires_grad ? b->touch_add() : nullptr;
@@ -87,7 +83,6 @@ Variable<T> layer_norm(const Variable<T>& x_in, const Variable<T>& weight, const
       }
     }
   });
-  return tape.handle(y);
 }
 
 template Variable<float> layer_norm(const Variable<float>&, const Variable<float>&, const Variable<float>&, double);

@@ -3,33 +3,18 @@
 #include <algorithm>
 #include <string>
 
-#include "../core/error.hpp"
+#include "../core/op.hpp"
+#include "../core/simd/kernels.hpp"
+#include "axis_detail.hpp"
 
 namespace unroll {
 namespace {
 
 using detail::Adjoint;
+using detail::checked_axis;
+using detail::kernels;
 using detail::Node;
-
-using std::to_string;
-
-template <class T>
-void copy_rows(T* to, Index to_stride, const T* from, Index from_stride, Index rows, Index cols) {
-  if (to_stride == cols && from_stride == cols) {
-    cols *= rows;
-    rows = 1;
-  }
-  for (Index r = 0; r < rows; ++r) std::copy_n(from + r * from_stride, cols, to + r * to_stride);
-}
-
-template <class T>
-void add_rows(T* to, Index to_stride, const T* from, Index from_stride, Index rows, Index cols) {
-  for (Index r = 0; r < rows; ++r) {
-    T* t = to + r * to_stride;
-    const T* f = from + r * from_stride;
-    for (Index c = 0; c < cols; ++c) t[c] += f[c];
-  }
-}
+using detail::Op;
 
 // One rectangle of elements that a copying operation moves: `rows` rows of `cols` elements.
 template <class T>
@@ -43,7 +28,7 @@ struct Block {
 
 template <class T>
 void copy_forward(const Block<T>& b, T* y) {
-  copy_rows(y + b.y_at, b.y_stride, b.x->value + b.x_at, b.x_stride, b.rows, b.cols);
+  kernels<T>().copy_rows(y + b.y_at, b.y_stride, b.x->value + b.x_at, b.x_stride, b.rows, b.cols);
 }
 
 template <class T>
@@ -56,29 +41,23 @@ void copy_backward(const Block<T>& b, const T* dy) {
     a = {b.x->touch_add(), 0, false};
   }
   if (a.fresh) {
-    copy_rows(a.data + b.x_at, b.x_stride, dy + b.y_at, b.y_stride, b.rows, b.cols);
+    kernels<T>().copy_rows(a.data + b.x_at, b.x_stride, dy + b.y_at, b.y_stride, b.rows, b.cols);
   } else {
-    add_rows(a.data + b.x_at, b.x_stride, dy + b.y_at, b.y_stride, b.rows, b.cols);
+    kernels<T>().add_rows(a.data + b.x_at, b.x_stride, dy + b.y_at, b.y_stride, b.rows, b.cols);
   }
 }
 
 template <class T>
-Variable<T> copy_one(const Block<T>& b, const Shape& shape) {
-  Tape<T>& tape = *current_tape<T>;
-  Node<T>* y = tape.new_node(shape, b.x->requires_grad);
+Variable<T> copy_one(Op<T>& op, const Block<T>& b, const Shape& shape) {
+  Node<T>* y = op.result(shape);
   copy_forward(b, y->value);
-  if (y->requires_grad) {
-    tape.record([b, y] {
-      if (const T* dy = y->arrived()) copy_backward(b, dy);
-    });
-  }
-  return tape.handle(y);
+  return op.done(y, [b](const T* dy) { copy_backward(b, dy); });
 }
 
 template <class T>
-Node<T>* contiguous_node(const Variable<T>& x, const char* op) {
-  Node<T>* n = x.use(op);
-  return n->contiguous() ? n : contiguous(x).use(op);
+Node<T>* use_contiguous(Op<T>& op, const Variable<T>& x) {
+  Node<T>* n = op.use(x);
+  return n->contiguous() ? n : op.use(contiguous(x));
 }
 
 // How far two neighbours on the first axis are apart; the first axis must not be the last.
@@ -87,16 +66,6 @@ Index first_stride(const Node<T>& x) {
   Index n = x.row_stride;
   for (int i = 1; i + 1 < x.shape.rank(); ++i) n *= x.shape[i];
   return n;
-}
-
-int checked_axis(const char* op, const Shape& shape, int axis) {
-  const int a = axis < 0 ? axis + shape.rank() : axis;
-  if (a < 0 || a >= shape.rank())
-    throw ShapeError(std::string("[") + op + "] axis " + to_string(axis) + " of an input " + shape.str() +
-                     "; expected " +
-                     (shape.rank() == 0 ? std::string("an input with at least one axis")
-                                        : to_string(-shape.rank()) + " to " + to_string(shape.rank() - 1)));
-  return a;
 }
 
 // Elements that one step along `axis` passes over in a contiguous tensor, and steps above it.
@@ -110,18 +79,17 @@ struct Split {
 
 // The slice [start, start + length) of a checked axis; `part`: it is one of the pieces that cover x.
 template <class T>
-Variable<T> slice(const char* op, const Variable<T>& v, int axis, Index start, Index length, bool part) {
-  Node<T>* x = v.use(op);
-  Tape<T>& tape = *current_tape<T>;
+Variable<T> slice(Op<T>& op, const Variable<T>& v, int axis, Index start, Index length, bool part) {
+  Node<T>* x = op.use(v);
   const Shape shape = x->shape.with(axis, length);
   if (axis == x->shape.rank() - 1)
-    return tape.handle(tape.new_part(x, part, x->value + start, shape, x->shape.rank() == 1 ? length : x->row_stride));
-  if (axis == 0) return tape.handle(tape.new_part(x, part, x->value + start * first_stride(*x), shape, x->row_stride));
-  x = contiguous_node(v, op);
+    return op.part(x, part, x->value + start, shape, x->shape.rank() == 1 ? length : x->row_stride);
+  if (axis == 0) return op.part(x, part, x->value + start * first_stride(*x), shape, x->row_stride);
+  x = use_contiguous(op, v);
   const Split s(x->shape, axis);
   const Index cols = length * s.inner;
-  return copy_one<T>({x, start * s.inner, x->shape[axis] * s.inner, 0, cols, s.outer, cols, length == x->shape[axis]},
-                     shape);
+  return copy_one<T>(
+      op, {x, start * s.inner, x->shape[axis] * s.inner, 0, cols, s.outer, cols, length == x->shape[axis]}, shape);
 }
 
 // The tensor whose adjoint holds that of `x`: x is one region of it.
@@ -136,13 +104,12 @@ const Node<T>* region_of(const Node<T>* x) {
 // One view over `list` when its tensors follow one another in the same memory, with rows equally apart; else
 // null.
 template <class T>
-Node<T>* view_over(std::span<const Variable<T>> list, const char* op, const Shape& shape) {
+Node<T>* view_over(Op<T>& op, std::span<const Variable<T>> list, const Shape& shape) {
   Node<T>* first = nullptr;
   const T* next = nullptr;
   Index stride = 0;
-  bool requires_grad = false;
   for (const Variable<T>& v : list) {
-    Node<T>* x = v.use(op);
+    Node<T>* x = op.use(v);
     if (x->shape.size() == 0) continue;
     const Index x_stride = x->contiguous() ? x->cols() : x->row_stride;
     if (!first) {
@@ -154,63 +121,53 @@ Node<T>* view_over(std::span<const Variable<T>> list, const char* op, const Shap
       return nullptr;
     }
     next = x->value + x->rows() * x_stride;
-    requires_grad |= x->requires_grad;
   }
   if (!first) return nullptr;
   if (shape.cols() != first->cols()) {  // scalars or vectors become one row
     if (stride != first->cols()) return nullptr;
     stride = shape.cols();
   }
-  Node<T>* view = current_tape<T>->new_view(const_cast<Node<T>*>(region_of(first)), first->value, shape, stride);
-  view->requires_grad = requires_grad && current_tape<T>->recording();
+  Node<T>* view = op.recorder().new_view(const_cast<Node<T>*>(region_of(first)), first->value, shape, stride);
+  view->requires_grad = op.requires_grad();
   view->is_zero = false;
   return view;
 }
 
 template <class T>
-Variable<T> copy_many(std::span<const Block<T>> blocks, const Shape& shape) {
-  Tape<T>& tape = *current_tape<T>;
-  const bool requires_grad = std::ranges::any_of(blocks, [](const Block<T>& b) { return b.x->requires_grad; });
-  Node<T>* y = tape.new_node(shape, requires_grad);
+Variable<T> copy_many(Op<T>& op, std::span<const Block<T>> blocks, const Shape& shape) {
+  Node<T>* y = op.result(shape);
   for (const Block<T>& b : blocks) copy_forward(b, y->value);
-  if (y->requires_grad) {
-    const Block<T>* first = blocks.data();
-    const std::size_t n = blocks.size();
-    tape.record([first, n, y] {
-      if (const T* dy = y->arrived())
-        for (std::size_t i = 0; i < n; ++i) copy_backward(first[i], dy);
-    });
-  }
-  return tape.handle(y);
+  return op.done(y, [blocks](const T* dy) {
+    for (const Block<T>& b : blocks) copy_backward(b, dy);
+  });
 }
 
 // Concatenation under the name of the operation that asked for it.
 template <class T>
-Variable<T> concat_as(const char* op, std::span<const Variable<T>> list, int axis) {
-  if (list.empty()) throw ValueError(std::string("[") + op + "] got an empty list; expected at least one tensor");
-  const Shape first = list[0].use(op)->shape;
-  axis = checked_axis(op, first, axis);
+Variable<T> concat_as(const char* name, std::span<const Variable<T>> list, int axis) {
+  Op<T> op(name);
+  if (list.empty()) throw ValueError(op.message("got an empty list; expected at least one tensor"));
+  const Shape first = op.use(list[0])->shape;
+  axis = checked_axis(name, first, axis);
   Index total = 0;
   for (const Variable<T>& v : list) {
-    const Shape& s = v.use(op)->shape;
+    const Shape& s = op.use(v)->shape;
     if (s.rank() != first.rank() || !(s.with(axis, 0) == first.with(axis, 0)))
-      throw ShapeError(std::string("[") + op + "] tensor " + to_string(&v - list.data()) + " is " + s.str() +
-                       ", tensor 0 is " + first.str() + "; expected all dimensions but axis " + to_string(axis) +
-                       " equal");
+      throw ShapeError(op.message("tensor ", &v - list.data(), " is ", s, ", tensor 0 is ", first,
+                                  "; expected all dimensions but axis ", axis, " equal"));
     total += s[axis];
   }
   if (list.size() == 1) return list[0];
-  Tape<T>& tape = *current_tape<T>;
   const Shape shape = first.with(axis, total);
   if (axis == 0)
-    if (Node<T>* view = view_over(list, op, shape)) return tape.handle(view);
+    if (Node<T>* view = view_over(op, list, shape)) return op.done(view);
 
-  auto* blocks = tape.template allocate<Block<T>>(static_cast<Index>(list.size()));
+  auto* blocks = op.template allocate<Block<T>>(static_cast<Index>(list.size()));
   const bool last = axis == first.rank() - 1;
   const Split s(first, axis);
   Index done = 0;
   for (std::size_t i = 0; i < list.size(); ++i) {
-    Node<T>* x = last || axis == 0 ? list[i].use(op) : contiguous_node(list[i], op);
+    Node<T>* x = last || axis == 0 ? op.use(list[i]) : use_contiguous(op, list[i]);
     const Index dim = x->shape[axis];
     Block<T>& b = *new (blocks + i) Block<T>{x, 0, 0, done * s.inner, 0, 0, 0, true};
     if (last || axis > 0) {
@@ -225,7 +182,7 @@ Variable<T> concat_as(const char* op, std::span<const Variable<T>> list, int axi
     }
     done += dim;
   }
-  return copy_many<T>({blocks, list.size()}, shape);
+  return copy_many<T>(op, {blocks, list.size()}, shape);
 }
 
 // y[i][j] (i: y_i elements apart, j adjacent or y_j apart) from x likewise; in squares that fit the
@@ -264,39 +221,41 @@ struct Swap {
 
 template <class T>
 Variable<T> contiguous(const Variable<T>& v) {
-  Node<T>* x = v.use("contiguous");
+  Op<T> op("contiguous");
+  Node<T>* x = op.use(v);
   if (x->contiguous()) return v;
   const Index cols = x->cols();
-  return copy_one<T>({x, 0, x->row_stride, 0, cols, x->rows(), cols, true}, x->shape);
+  return copy_one<T>(op, {x, 0, x->row_stride, 0, cols, x->rows(), cols, true}, x->shape);
 }
 
 template <class T>
 Variable<T> reshape(const Variable<T>& v, const Shape& shape) {
-  Node<T>* x = v.use("reshape");
+  Op<T> op("reshape");
+  Node<T>* x = op.use(v);
   if (shape.size() != x->shape.size())
-    throw ShapeError("[reshape] input " + x->shape.str() + " has " + to_string(x->shape.size()) + " elements, shape " +
-                     shape.str() + " takes " + to_string(shape.size()));
+    throw ShapeError(op.message("input ", x->shape, " has ", x->shape.size(), " elements, shape ", shape, " takes ",
+                                shape.size()));
   const bool same_rows = shape.cols() == x->cols() && shape.rows() == x->rows();
-  if (!same_rows) x = contiguous_node(v, "reshape");
-  Tape<T>& tape = *current_tape<T>;
-  return tape.handle(tape.new_view(x, x->value, shape, same_rows ? x->row_stride : shape.cols()));
+  if (!same_rows) x = use_contiguous(op, v);
+  return op.view(x, x->value, shape, same_rows ? x->row_stride : shape.cols());
 }
 
 template <class T>
 Variable<T> reshape(const Variable<T>& x, std::initializer_list<Index> dims) {
   const auto is_open = [](Index d) { return d == -1; };
   if (std::ranges::count_if(dims, is_open) == 0) return reshape(x, Shape(dims));
-  const Shape& from = x.use("reshape")->shape;
+  Op<T> op("reshape");
+  const Shape& from = op.use(x)->shape;
   Index known = 1;
   std::string wanted;
   for (const Index d : dims) {
     if (!is_open(d)) known *= d;
-    wanted += (wanted.empty() ? "(" : ",") + to_string(d);
+    wanted += (wanted.empty() ? "(" : ",") + std::to_string(d);
   }
   if (std::ranges::count_if(dims, is_open) > 1 || known <= 0 || from.size() % known != 0 ||
       dims.size() > static_cast<std::size_t>(Shape::max_rank))
-    throw ShapeError("[reshape] input " + from.str() + " as " + wanted +
-                     "); expected one -1 at most, and dimensions whose product divides " + to_string(from.size()));
+    throw ShapeError(op.message("input ", from, " as ", wanted,
+                                "); expected one -1 at most, and dimensions whose product divides ", from.size()));
   Index filled[Shape::max_rank] = {};
   std::ranges::transform(dims, filled, [&](Index d) { return is_open(d) ? from.size() / known : d; });
   return reshape(x, Shape(filled, static_cast<int>(dims.size())));
@@ -304,23 +263,24 @@ Variable<T> reshape(const Variable<T>& x, std::initializer_list<Index> dims) {
 
 template <class T>
 Variable<T> transpose(const Variable<T>& v) {
-  const Shape& shape = v.use("transpose")->shape;
+  Op<T> op("transpose");
+  const Shape& shape = op.use(v)->shape;
   if (shape.rank() != 2)
-    throw ShapeError("[transpose] input " + shape.str() + " has " + to_string(shape.rank()) +
-                     " dimensions; expected 2, or the two axes to swap");
+    throw ShapeError(
+        op.message("input ", shape, " has ", shape.rank(), " dimensions; expected 2, or the two axes to swap"));
   return transpose(v, 0, 1);
 }
 
 template <class T>
 Variable<T> transpose(const Variable<T>& v, int a, int b) {
-  Node<T>* x = v.use("transpose");
-  a = checked_axis("transpose", x->shape, a);
-  b = checked_axis("transpose", x->shape, b);
+  Op<T> op("transpose");
+  Node<T>* x = op.use(v);
+  a = checked_axis(op.name(), x->shape, a);
+  b = checked_axis(op.name(), x->shape, b);
   if (a == b) return v;
-  Tape<T>& tape = *current_tape<T>;
   const int rank = x->shape.rank();
   const Shape shape = x->shape.with(a, x->shape[b]).with(b, x->shape[a]);
-  auto* s = new (tape.template allocate<Swap>(1)) Swap;
+  auto* s = new (op.template allocate<Swap>(1)) Swap;
   const int skip = Shape::max_rank - rank;
   std::fill_n(s->n, skip, 1);
   std::fill_n(s->x, skip, 0);
@@ -334,69 +294,62 @@ Variable<T> transpose(const Variable<T>& v, int a, int b) {
     y_stride *= shape[i];
   }
   std::swap(s->x[skip + a], s->x[skip + b]);
-  Node<T>* y = tape.new_node(shape, x->requires_grad);
+  Node<T>* y = op.result(shape);
   s->run<false>(y->value, s->y, x->value, s->x);
-  if (y->requires_grad) {
-    tape.record([x, y, s] {
-      const T* dy = y->arrived();
-      if (!dy) return;
-      const Adjoint<T> dx = x->touch();
-      if (dx.fresh) {
-        s->run<false>(dx.data, s->x, dy, s->y);
-      } else {
-        s->run<true>(dx.data, s->x, dy, s->y);
-      }
-    });
-  }
-  return tape.handle(y);
+  return op.done(y, [x, s](const T* dy) {
+    const Adjoint<T> dx = x->touch();
+    if (dx.fresh) {
+      s->run<false>(dx.data, s->x, dy, s->y);
+    } else {
+      s->run<true>(dx.data, s->x, dy, s->y);
+    }
+  });
 }
 
 template <class T>
 Variable<T> at(const Variable<T>& v, Index t) {
-  Node<T>* x = v.use("at");
+  Op<T> op("at");
+  Node<T>* x = op.use(v);
   const Shape& shape = x->shape;
-  if (shape.rank() == 0) throw ShapeError("[at] index " + to_string(t) + " of a scalar; expected at least one axis");
+  if (shape.rank() == 0) throw ShapeError(op.message("index ", t, " of a scalar; expected at least one axis"));
   const Index n = shape[0], i = t < 0 ? t + n : t;
   if (i < 0 || i >= n)
-    throw ValueError("[at] index " + to_string(t) + " of an input " + shape.str() + "; expected " + to_string(-n) +
-                     " to " + to_string(n - 1));
-  Tape<T>& tape = *current_tape<T>;
+    throw ValueError(op.message("index ", t, " of an input ", shape, "; expected ", -n, " to ", n - 1));
   const Index step = shape.rank() == 1 ? 1 : first_stride(*x);
   const Shape rest = shape.without(0);
-  return tape.handle(tape.new_view(x, x->value + i * step, rest, rest.rank() < 2 ? rest.cols() : x->row_stride));
+  return op.view(x, x->value + i * step, rest, rest.rank() < 2 ? rest.cols() : x->row_stride);
 }
 
 template <class T>
 Variable<T> narrow(const Variable<T>& v, int axis, Index start, Index length) {
-  Node<T>* x = v.use("narrow");
-  axis = checked_axis("narrow", x->shape, axis);
+  Op<T> op("narrow");
+  const Node<T>* x = op.use(v);
+  axis = checked_axis(op.name(), x->shape, axis);
   const Index n = x->shape[axis];
   if (start < 0 || length < 0 || start > n - length)
-    throw ValueError("[narrow] start " + to_string(start) + ", length " + to_string(length) + " on axis " +
-                     to_string(axis) + " of an input " + x->shape.str() + "; expected a range in 0 to " + to_string(n));
-  return slice("narrow", v, axis, start, length, false);
+    throw ValueError(op.message("start ", start, ", length ", length, " on axis ", axis, " of an input ", x->shape,
+                                "; expected a range in 0 to ", n));
+  return slice(op, v, axis, start, length, false);
 }
 
 template <class T>
 void split_into(const Variable<T>& v, std::span<const Index> sizes, int axis, std::span<Variable<T>> pieces) {
-  Node<T>* x = v.use("split");
-  axis = checked_axis("split", x->shape, axis);
-  if (pieces.size() != sizes.size())
-    throw ValueError("[split] " + to_string(static_cast<Index>(sizes.size())) + " sizes for " +
-                     to_string(static_cast<Index>(pieces.size())) + " pieces");
+  Op<T> op("split");
+  const Node<T>* x = op.use(v);
+  axis = checked_axis(op.name(), x->shape, axis);
+  if (pieces.size() != sizes.size()) throw ValueError(op.message(sizes.size(), " sizes for ", pieces.size(), " pieces"));
   Index total = 0;
   for (const Index n : sizes) {
-    if (n < 0)
-      throw ValueError("[split] size " + to_string(n) + " of an input " + x->shape.str() + "; expected at least 0");
+    if (n < 0) throw ValueError(op.message("size ", n, " of an input ", x->shape, "; expected at least 0"));
     total += n;
   }
   if (total != x->shape[axis])
-    throw ShapeError("[split] sizes add up to " + to_string(total) + ", axis " + to_string(axis) + " of input " +
-                     x->shape.str() + " has " + to_string(x->shape[axis]));
+    throw ShapeError(
+        op.message("sizes add up to ", total, ", axis ", axis, " of input ", x->shape, " has ", x->shape[axis]));
   const bool part = x->divisible() && sizes.size() > 1;
   Index start = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
-    pieces[i] = slice("split", v, axis, start, sizes[i], part);
+    pieces[i] = slice(op, v, axis, start, sizes[i], part);
     start += sizes[i];
   }
 }
@@ -410,26 +363,24 @@ std::vector<Variable<T>> split(const Variable<T>& x, std::span<const Index> size
 
 template <class T>
 void chunk_into(const Variable<T>& v, int axis, std::span<Variable<T>> pieces) {
-  Node<T>* x = v.use("chunk");
-  axis = checked_axis("chunk", x->shape, axis);
+  Op<T> op("chunk");
+  Node<T>* x = op.use(v);
+  axis = checked_axis(op.name(), x->shape, axis);
   const auto n = static_cast<Index>(pieces.size());
   const Index dim = x->shape[axis];
   if (n < 1 || dim % n != 0)
-    throw ShapeError("[chunk] axis " + to_string(axis) + " of input " + x->shape.str() + " has " + to_string(dim) +
-                     ", which is no multiple of " + to_string(n) + " pieces");
+    throw ShapeError(op.message("axis ", axis, " of input ", x->shape, " has ", dim, ", which is no multiple of ", n,
+                                " pieces"));
   const Index size = dim / n;
   const bool part = x->divisible() && n > 1;
-  if (axis > 0 && axis == x->shape.rank() - 1) {  // the gates of a cell, at every time step
-    Tape<T>& tape = *current_tape<T>;
-    tape.new_parts(x, part, x->shape.with(axis, size), size, pieces);
-    return;
-  }
-  for (Index i = 0; i < n; ++i) pieces[static_cast<std::size_t>(i)] = slice("chunk", v, axis, i * size, size, part);
+  if (axis > 0 && axis == x->shape.rank() - 1)  // the gates of a cell, at every time step
+    return op.recorder().new_parts(x, part, x->shape.with(axis, size), size, pieces);
+  for (Index i = 0; i < n; ++i) pieces[static_cast<std::size_t>(i)] = slice(op, v, axis, i * size, size, part);
 }
 
 template <class T>
 std::vector<Variable<T>> chunk(const Variable<T>& x, int n, int axis) {
-  if (n < 1) throw ValueError("[chunk] " + to_string(n) + " pieces; expected at least 1");
+  if (n < 1) throw ValueError(detail::message("chunk", n, " pieces; expected at least 1"));
   std::vector<Variable<T>> pieces(static_cast<std::size_t>(n));
   chunk_into(x, axis, std::span<Variable<T>>(pieces));
   return pieces;
@@ -447,52 +398,45 @@ Variable<T> join(std::span<const Variable<T>> steps) {
 
 template <class T>
 Variable<T> stack(std::span<const Variable<T>> list) {
-  if (list.empty()) throw ValueError("[stack] got an empty list; expected at least one tensor");
-  const Shape first = list[0].use("stack")->shape;
+  Op<T> op("stack");
+  if (list.empty()) throw ValueError(op.message("got an empty list; expected at least one tensor"));
+  const Shape first = op.use(list[0])->shape;
   for (const Variable<T>& v : list)
-    if (!(v.use("stack")->shape == first))
-      throw ShapeError("[stack] tensor " + to_string(&v - list.data()) + " is " + v.shape().str() + ", tensor 0 is " +
-                       first.str() + "; expected one shape");
+    if (const Shape& s = op.use(v)->shape; !(s == first))
+      throw ShapeError(
+          op.message("tensor ", &v - list.data(), " is ", s, ", tensor 0 is ", first, "; expected one shape"));
   if (first.rank() == Shape::max_rank)
-    throw ShapeError("[stack] tensors " + first.str() + " have four dimensions; expected at most three");
-  Tape<T>& tape = *current_tape<T>;
+    throw ShapeError(op.message("tensors ", first, " have four dimensions; expected at most three"));
   const auto n = static_cast<Index>(list.size());
   const Shape shape = first.insert(0, n);
   if (n == 1) return reshape(list[0], shape);
-  if (Node<T>* view = view_over(list, "stack", shape)) return tape.handle(view);
-  auto* blocks = tape.template allocate<Block<T>>(n);
+  if (Node<T>* view = view_over(op, list, shape)) return op.done(view);
+  auto* blocks = op.template allocate<Block<T>>(n);
   for (Index i = 0; i < n; ++i) {
-    Node<T>* x = list[static_cast<std::size_t>(i)].use("stack");
+    Node<T>* x = op.use(list[static_cast<std::size_t>(i)]);
     new (blocks + i) Block<T>{x, 0, x->row_stride, i * first.size(), x->cols(), x->rows(), x->cols(), true};
   }
-  return copy_many<T>({blocks, list.size()}, shape);
+  return copy_many<T>(op, {blocks, list.size()}, shape);
 }
 
 template <class T>
 Variable<T> flip(const Variable<T>& v) {
-  Node<T>* x = v.use("flip");
-  checked_axis("flip", x->shape, 0);
-  Tape<T>& tape = *current_tape<T>;
+  Op<T> op("flip");
+  Node<T>* x = op.use(v);
+  checked_axis(op.name(), x->shape, 0);
   // A vector is flipped element by element, everything else in blocks of rows.
   const bool vector = x->shape.rank() == 1;
   const Index n = x->shape[0], cols = vector ? 1 : x->cols(), x_stride = vector ? 1 : x->row_stride;
   const Index rows = vector || n == 0 ? 1 : x->rows() / n;
-  Node<T>* y = tape.new_node(x->shape, x->requires_grad);
+  Node<T>* y = op.result(x->shape);
   const auto y_at = [=](Index t) { return (n - 1 - t) * rows * cols; };
   for (Index t = 0; t < n; ++t)
-    copy_rows(y->value + y_at(t), cols, x->value + t * rows * x_stride, x_stride, rows, cols);
-  if (y->requires_grad) {
-    tape.record([=] {
-      const T* dy = y->arrived();
-      if (!dy) return;
-      const Adjoint<T> dx = x->touch();
-      for (Index t = 0; t < n; ++t) {
-        T* to = dx.data + t * rows * x_stride;
-        (dx.fresh ? copy_rows<T> : add_rows<T>)(to, x_stride, dy + y_at(t), cols, rows, cols);
-      }
-    });
-  }
-  return tape.handle(y);
+    kernels<T>().copy_rows(y->value + y_at(t), cols, x->value + t * rows * x_stride, x_stride, rows, cols);
+  return op.done(y, [=](const T* dy) {
+    const Adjoint<T> dx = x->touch();
+    const auto deliver = dx.fresh ? kernels<T>().copy_rows : kernels<T>().add_rows;
+    for (Index t = 0; t < n; ++t) deliver(dx.data + t * rows * x_stride, x_stride, dy + y_at(t), cols, rows, cols);
+  });
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                        \

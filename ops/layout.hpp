@@ -13,7 +13,6 @@
 #include <span>
 #include <vector>
 
-#include "../core/loop.hpp"
 #include "../core/variable.hpp"
 
 namespace unroll {
@@ -102,6 +101,11 @@ template <class T, std::size_t N>
 UNROLL_PER_ISA Variable<T> concat(const std::array<Variable<T>, N>& list, int axis = 0) {
   return concat(std::span<const Variable<T>>(list), axis);
 }
+
+/// The steps of a time loop, `steps[0..n)` of shapes (B_t, ...), as one tensor (sum of B_t, ...): `concat` along the
+/// first axis under its own name, a view of what a Loop laid side by side.
+template <class T>
+Variable<T> join(std::span<const Variable<T>> steps);
 
 /// T tensors of one shape (B,F) as one of shape (T,B,F): a view when they lie one after the other in the same
 /// memory already, else a copy. Throws ShapeError when the shapes differ or have four dimensions, ValueError

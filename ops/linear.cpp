@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string>
 
-#include "../core/error.hpp"
 #include "../core/gemm/gemm.hpp"
+#include "../core/op.hpp"
 #include "../core/simd/kernels.hpp"
 
 namespace unroll {
@@ -13,6 +13,8 @@ namespace {
 using detail::Adjoint;
 using detail::Leaf;
 using detail::Node;
+using detail::Op;
+using detail::Recorder;
 
 // Up to this many rows a weight gradient waits for the other steps. Measured with four gates of 128 units: one product
 // over 100 steps against 100 small ones is 2.6-4.5 times faster at 1 row, 1.2-1.3 at 8, and no faster at 32; but with
@@ -74,7 +76,7 @@ void defer(Leaf<T>* weight, const T* x, Index x_stride, const T* dy, Index rows)
       return;
     }
   }
-  all.last = new (weight->tape->template allocate<typename Waiting<T>::Product>(1))
+  all.last = new (weight->recorder->template allocate<typename Waiting<T>::Product>(1))
       typename Waiting<T>::Product{x, dy, x_stride, rows, all.last};
 }
 
@@ -89,12 +91,12 @@ void flush(Leaf<T>* weight) {
 // Notes one more use of the leaf `weight`; null for anything else. The record that settles the waiting products is
 // older than every use that waits.
 template <class T>
-Leaf<T>* note_use(Tape<T>& tape, Node<T>* weight, Node<T>* bias) {
+Leaf<T>* note_use(Recorder<T>& recorder, Node<T>* weight, Node<T>* bias) {
   if (!weight->parameter) return nullptr;
   auto* leaf = static_cast<Leaf<T>*>(weight);
-  if (!leaf->waiting && weight->tape == &tape) {
-    leaf->waiting = new (tape.template allocate<Waiting<T>>(1)) Waiting<T>{bias};
-    tape.record([leaf] { flush(leaf); });
+  if (!leaf->waiting && weight->recorder == &recorder) {
+    leaf->waiting = new (recorder.template allocate<Waiting<T>>(1)) Waiting<T>{bias};
+    recorder.record([leaf] { flush(leaf); });
   }
   ++leaf->uses;
   return leaf;
@@ -108,7 +110,7 @@ const T* form_of(Leaf<T>* leaf, typename Leaf<T>::Form Leaf<T>::*which, Index si
   auto& form = all.*which;
   const std::uint64_t version = leaf->parameter->version;
   if (!form.numbers || form.version != version) {
-    if (!form.numbers) form.numbers = all.tape->template allocate<T>(size);
+    if (!form.numbers) form.numbers = all.recorder->template allocate<T>(size);
     form.version = version;
     make(form.numbers);
   }
@@ -158,45 +160,41 @@ void backward_product(const T* dy, Index dy_stride, Index rows, const Node<T>* w
   gemm_packed(rows, in, out, T(1), dy, dy_stride, packed, dx.beta(), dx.data, dx.row_stride, dx.data, dx.row_stride);
 }
 
-std::string number(Index n) { return std::to_string(n); }
-
 // y = x W^T + b, or the same added to `sum`.
 template <class T>
-Variable<T> affine(const char* op, const Variable<T>* sum_in, const Variable<T>& x_in, const Variable<T>& weight_in,
+Variable<T> affine(const char* name, const Variable<T>* sum_in, const Variable<T>& x_in, const Variable<T>& weight_in,
                    const Variable<T>& bias_in) {
-  Node<T>* x = x_in.use(op);
-  Node<T>* weight = weight_in.use(op);
-  Node<T>* bias = bias_in.defined() ? bias_in.use(op) : nullptr;
-  Node<T>* sum = sum_in ? sum_in->use(op) : nullptr;
-  Tape<T>& tape = *current_tape<T>;
-  const auto text = [op] { return std::string("[") + op + "] "; };
+  Op<T> op(name);
+  Node<T>* x = op.use(x_in);
+  Node<T>* weight = op.use(weight_in);
+  Node<T>* bias = op.use_if_defined(bias_in);
+  Node<T>* sum = sum_in ? op.use(*sum_in) : nullptr;
+  Recorder<T>& recorder = op.recorder();
   if (weight->shape.rank() != 2)
-    throw ShapeError(text() + "weight " + weight->shape.str() + " is not a matrix (outputs, inputs)");
+    throw ShapeError(op.message("weight ", weight->shape, " is not a matrix (outputs, inputs)"));
   const Index out = weight->shape[0], in = weight->shape[1];
   if (x->shape.rank() == 0 || x->cols() != in)
-    throw ShapeError(text() + "input " + x->shape.str() + " has " + number(x->shape.rank() ? x->cols() : 0) +
-                     " features, weight " + weight->shape.str() + " takes " + number(in));
+    throw ShapeError(op.message("input ", x->shape, " has ", x->shape.rank() ? x->cols() : 0, " features, weight ",
+                                weight->shape, " takes ", in));
   if (bias && (bias->shape.rank() != 1 || bias->shape[0] != out))
-    throw ShapeError(text() + "bias " + bias->shape.str() + " does not fit weight " + weight->shape.str() +
-                     ", which makes " + number(out) + " outputs");
+    throw ShapeError(
+        op.message("bias ", bias->shape, " does not fit weight ", weight->shape, ", which makes ", out, " outputs"));
   const Shape shape = x->shape.with(-1, out);
   if (sum && !(sum->shape == shape))
-    throw ShapeError(text() + "sum " + sum->shape.str() + "; expected " + shape.str() + ", as input " + x->shape.str() +
-                     " and weight " + weight->shape.str() + " make it");
+    throw ShapeError(op.message("sum ", sum->shape, "; expected ", shape, ", as input ", x->shape, " and weight ",
+                                weight->shape, " make it"));
 
   const Index rows = x->rows();
-  const bool requires_grad =
-      x->requires_grad || weight->requires_grad || (bias && bias->requires_grad) || (sum && sum->requires_grad);
-  const bool in_place = sum && sum->may_be_overwritten() && sum_in->made_in(tape);
+  const bool in_place = sum && sum->reuse.takes_result() && sum->divisible() && op.made_here(*sum_in);
   Node<T>* y;
   if (in_place) {
-    sum->overwrite();
-    y = tape.new_part(sum, true, sum->value, shape, sum->row_stride);
-    y->requires_grad = requires_grad && tape.recording();
+    sum->reuse.overwrite();
+    y = recorder.new_part(sum, true, sum->value, shape, sum->row_stride);
+    y->requires_grad = op.requires_grad();
   } else {
-    y = tape.new_node(shape, requires_grad);
+    y = op.result(shape);
   }
-  y->spare = true;
+  y->reuse.spare = true;
   y->is_zero = false;
   const T* onto = sum ? sum->value : bias ? bias->value : nullptr;
   Index onto_stride = sum ? sum->row_stride : 0;
@@ -205,7 +203,7 @@ Variable<T> affine(const char* op, const Variable<T>* sum_in, const Variable<T>&
     detail::kernels<T>().add_row_vector(y->value, bias->value, rows, out, y->row_stride);
     onto = y->value, onto_stride = y->row_stride;
   }
-  Leaf<T>* leaf = tape.recording() ? note_use(tape, weight, bias) : nullptr;
+  Leaf<T>* leaf = recorder.recording() ? note_use(recorder, weight, bias) : nullptr;
   if (!x->is_zero) {
     forward_product(x, weight, leaf, onto, onto_stride, y);
   } else if (!onto) {
@@ -213,15 +211,13 @@ Variable<T> affine(const char* op, const Variable<T>* sum_in, const Variable<T>&
   } else if (onto != y->value) {
     detail::kernels<T>().copy_rows(y->value, y->row_stride, onto, onto_stride, rows, out);
   }
-  if (!y->requires_grad) return tape.handle(y);
+  if (!y->requires_grad) return op.done(y);
 
-  const bool may_wait = leaf && weight->tape == &tape && rows <= deferred_rows &&
+  const bool may_wait = leaf && weight->recorder == &recorder && rows <= deferred_rows &&
                         static_cast<Waiting<T>*>(leaf->waiting)->bias == bias && y->contiguous();
   // The adjoint of a sum that y was computed over is y's own.
   Node<T>* add_to = sum && !in_place && sum->requires_grad ? sum : nullptr;
-  tape.record([x, weight, bias, add_to, y, leaf, may_wait] {
-    const T* dy = y->arrived();
-    if (!dy) return;
+  return op.done(y, [x, weight, bias, add_to, y, leaf, may_wait](const T* dy) {
     const Index rows = y->rows(), out = weight->shape[0];
     if (add_to) {
       const Adjoint<T> a = add_to->touch();
@@ -237,7 +233,6 @@ Variable<T> affine(const char* op, const Variable<T>* sum_in, const Variable<T>&
       weight_gradient(weight, bias, x->value, x->row_stride, dy, y->row_stride, rows);
     }
   });
-  return tape.handle(y);
 }
 
 }  // namespace
@@ -254,12 +249,12 @@ Variable<T> linear_onto(Variable<T> sum, Variable<T> x, Variable<T> weight, Vari
 
 template <class T>
 Variable<T> matmul(Variable<T> a_in, Variable<T> b_in, MatmulOptions options) {
-  Node<T>* a = a_in.use("matmul");
-  Node<T>* b = b_in.use("matmul");
-  Tape<T>& tape = *current_tape<T>;
-  const auto fail = [&](const std::string& why) {
-    return ShapeError("[matmul] a " + a->shape.str() + (options.transpose_a ? " transposed" : "") + " and b " +
-                      b->shape.str() + (options.transpose_b ? " transposed" : "") + " do not fit: " + why);
+  Op<T> op("matmul");
+  Node<T>*a = op.use(a_in), *b = op.use(b_in);
+  const auto turned = [](bool transposed) { return transposed ? " transposed" : ""; };
+  const auto fail = [&](const auto&... why) {
+    return ShapeError(op.message("a ", a->shape, turned(options.transpose_a), " and b ", b->shape,
+                                 turned(options.transpose_b), " do not fit: ", why...));
   };
   const int rank = a->shape.rank();
   if ((rank != 2 && rank != 3) || b->shape.rank() != rank)
@@ -267,11 +262,11 @@ Variable<T> matmul(Variable<T> a_in, Variable<T> b_in, MatmulOptions options) {
   const bool ta = options.transpose_a, tb = options.transpose_b;
   const Index m = a->shape[ta ? -1 : -2], k = a->shape[ta ? -2 : -1];
   const Index kb = b->shape[tb ? -1 : -2], n = b->shape[tb ? -2 : -1];
-  if (k != kb) throw fail("inner dimensions " + number(k) + " and " + number(kb) + " differ");
+  if (k != kb) throw fail("inner dimensions ", k, " and ", kb, " differ");
   const Index batch = rank == 3 ? a->shape[0] : 1;
-  if (rank == 3 && b->shape[0] != batch) throw fail("batches of " + number(batch) + " and " + number(b->shape[0]));
+  if (rank == 3 && b->shape[0] != batch) throw fail("batches of ", batch, " and ", b->shape[0]);
 
-  Node<T>* c = tape.new_node(rank == 3 ? Shape{batch, m, n} : Shape{m, n}, a->requires_grad || b->requires_grad);
+  Node<T>* c = op.result(rank == 3 ? Shape{batch, m, n} : Shape{m, n});
   const auto opposite = [](bool t) { return t ? Trans::no : Trans::yes; };
   const auto as = [](bool t) { return t ? Trans::yes : Trans::no; };
   // Distance from one matrix of the batch to the next.
@@ -279,11 +274,7 @@ Variable<T> matmul(Variable<T> a_in, Variable<T> b_in, MatmulOptions options) {
   for (Index s = 0; s < batch; ++s)
     gemm(as(ta), as(tb), m, n, k, T(1), a->value + s * step(a), a->row_stride, b->value + s * step(b), b->row_stride,
          T(0), c->value + s * m * n, n);
-  if (!c->requires_grad) return tape.handle(c);
-
-  tape.record([=] {
-    const T* dc = c->arrived();
-    if (!dc) return;
+  return op.done(c, [=](const T* dc) {
     if (a->requires_grad) {
       const Adjoint<T> da = a->touch();
       for (Index s = 0; s < batch; ++s) {
@@ -311,7 +302,6 @@ Variable<T> matmul(Variable<T> a_in, Variable<T> b_in, MatmulOptions options) {
       }
     }
   });
-  return tape.handle(c);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                           \

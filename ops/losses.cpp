@@ -18,15 +18,13 @@ template <class T>
 struct ElementLossOnTape {
   ElementLossCall<T> call;
   void (*run)(const ElementLossCall<T>& call);
-  Node<T>*x, *t, *y;
+  Node<T>*x, *t;
   T scale;  // of the adjoint that arrives: 1 / denominator
 };
 
 template <class T>
-void backward(ElementLossOnTape<T>& m) {
-  const T* dy = m.y->arrived();
-  if (!dy) return;
-  ElementLossCall<T>& c = m.call;
+void backward(const ElementLossOnTape<T>& m, const T* dy) {
+  ElementLossCall<T> c = m.call;
   if (c.out) {  // one adjoint an element
     c.dy = dy;
     c.dy_stride = c.x.cols;
@@ -56,38 +54,32 @@ template <class T>
     for (Index k = 0; k < x.cols(); ++k) {
       const T p = x.value[r * x.row_stride + k];
       if (!(p >= 0 && p <= 1))
-        throw ValueError(loss_message(op, "probability " + std::to_string(p) + " at " +
-                                              position(x.shape, r * x.cols() + k) + ", expected 0 .. 1"));
+        throw ValueError(
+            message(op, "probability ", p, " at ", position(x.shape, r * x.cols() + k), ", expected 0 .. 1"));
     }
-  throw ValueError(loss_message(op, "a probability is outside 0 .. 1"));
+  throw ValueError(message(op, "a probability is outside 0 .. 1"));
 }
 
 // `parameter`: delta, or the weight of positive targets. `root`: the square root of the mean.
 template <class T>
-Variable<T> run(const char* op, ElementLoss loss, const Variable<T>& vx, const Variable<T>& vt,
+Variable<T> run(const char* name, ElementLoss loss, const Variable<T>& vx, const Variable<T>& vt,
                 const LossOptions<T>& options, double parameter = 1, std::span<const T> pos_weight = {},
                 bool root = false) {
-  Node<T>*x = vx.use(op), *t = vt.use(op);
-  Tape<T>& tape = *current_tape<T>;
+  Op<T> op(name);
+  Node<T>*x = op.use(vx), *t = op.use(vt);
   if (x->shape != t->shape)
-    throw ShapeError(loss_message(
-        op, "input " + x->shape.str() + ", target " + t->shape.str() + ", expected the same shape"));
-  const double inverse =
-      inverse_denominator(op, options.reduction, options.denominator, static_cast<double>(x->shape.size()));
-  const bool requires_grad = x->requires_grad || t->requires_grad;
-  ElementLossOnTape<T> local{};
-  ElementLossOnTape<T>& m =
-      tape.recording() && requires_grad
-          ? *new (tape.template allocate<ElementLossOnTape<T>>(1)) ElementLossOnTape<T>{}
-          : local;
+    throw ShapeError(op.message("input ", x->shape, ", target ", t->shape, ", expected the same shape"));
+  const double inverse = inverse_denominator(name, options.reduction == Reduction::mean, options.denominator,
+                                             static_cast<double>(x->shape.size()));
+  ElementLossOnTape<T> m{};
   m.x = x;
   m.t = t;
   ElementLossCall<T>& c = m.call;
-  c.weights = copy_weights(op, "weights", options.weights, x->shape.size(), tape);
+  c.weights = copy_weights(op, "weights", options.weights, x->shape.size());
   if (pos_weight.size() == 1) {
     parameter = static_cast<double>(pos_weight[0]);
   } else {
-    c.pos_weight = copy_weights(op, "pos_weights", pos_weight, x->cols(), tape);
+    c.pos_weight = copy_weights(op, "pos_weights", pos_weight, x->cols());
   }
   c.parameter = static_cast<T>(parameter);
   const bool flat = x->contiguous() && t->contiguous() && !c.pos_weight;
@@ -95,21 +87,20 @@ Variable<T> run(const char* op, ElementLoss loss, const Variable<T>& vx, const V
   c.t = t->value;
   c.t_stride = t->row_stride;
   const bool none = options.reduction == Reduction::none;
-  m.y = tape.new_node(none ? x->shape : Shape{}, requires_grad);
-  if (none) c.out = m.y->value;
+  Node<T>* y = op.result(none ? x->shape : Shape{});
+  if (none) c.out = y->value;
   const int which = static_cast<int>(loss);
   const double sum = active_element_loss_kernels<T>().forward[which](c);
-  if (c.bad) throw_probability(op, *x);
+  if (c.bad) throw_probability(name, *x);
   double value = inverse == 0 ? 0 : sum * inverse, scale = inverse;
   if (root) {
     value = std::sqrt(value);
     scale = value == 0 ? 0 : inverse / (2 * value);
   }
-  if (!none) m.y->value[0] = static_cast<T>(value);
+  if (!none) y->value[0] = static_cast<T>(value);
   m.scale = static_cast<T>(scale);
   m.run = active_element_loss_kernels<T>().backward[which];
-  if (m.y->requires_grad) tape.record([&m] { backward(m); });
-  return tape.handle(m.y);
+  return op.done(y, [m](const T* dy) { backward(m, dy); });
 }
 
 }  // namespace
@@ -126,7 +117,7 @@ template <class T>
 Variable<T> root_mean_square_error(Variable<T> x, Variable<T> target, const LossOptions<T>& options) {
   constexpr const char* op = "root_mean_square_error";
   if (options.reduction != Reduction::mean)
-    throw ValueError(detail::loss_message(op, "the reduction is not mean; expected Reduction::mean"));
+    throw ValueError(detail::message(op, "the reduction is not mean; expected Reduction::mean"));
   return detail::run(op, ElementLoss::squared, x, target, options, 1, std::span<const T>(), true);
 }
 
@@ -138,8 +129,7 @@ Variable<T> absolute_error(Variable<T> x, Variable<T> target, const LossOptions<
 template <class T>
 Variable<T> huber_error(Variable<T> x, Variable<T> target, const HuberOptions<T>& options) {
   if (!(options.delta > 0))
-    throw ValueError(detail::loss_message(
-        "huber_error", "delta " + std::to_string(options.delta) + ", expected a positive number"));
+    throw ValueError(detail::message("huber_error", "delta ", options.delta, ", expected a positive number"));
   return detail::run("huber_error", ElementLoss::huber, x, target,
                      LossOptions<T>{options.reduction, options.weights, options.denominator}, options.delta);
 }

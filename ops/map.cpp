@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "../core/error.hpp"
+#include "../core/op.hpp"
 
 namespace unroll::detail {
 namespace {
@@ -103,8 +103,8 @@ template <class T>
 [[noreturn]] void throw_shapes(const char* name, const Input<T>* inputs, int count) {
   std::string shapes;
   for (int i = 0; i < count; ++i) shapes += (i ? ", " : "") + inputs[i].node()->shape.str();
-  throw ShapeError(std::string("[") + name + "] operands " + shapes +
-                   " do not fit; expected one shape for all, vectors of its last dimension, or scalars ()");
+  throw ShapeError(message(name, "operands ", shapes,
+                           " do not fit; expected one shape for all, vectors of its last dimension, or scalars ()"));
 }
 
 template <int N, int Outputs, class T>
@@ -114,17 +114,16 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
   output_count = known<Outputs>(output_count);
 
   Input<T> inputs[max_map_inputs];
-  bool requires_grad = false, alike = true;
+  Op<T> op(name);
+  bool alike = true;
   const Node<T>* widest = nullptr;
   for (int i = 0; i < input_count; ++i) {
-    Node<T>* x = operands[i]->use(name);
+    Node<T>* x = op.use(*operands[i]);
     if (!widest) widest = x;
     inputs[i] = {x, Operand::full};
-    requires_grad |= x->requires_grad;
     alike = alike && x->shape == widest->shape;
     if (x->shape.rank() > widest->shape.rank()) widest = x;
   }
-  Tape<T>& tape = *current_tape<T>;
   const Shape& shape = widest->shape;
   if (!alike) {
     for (int i = 0; i < input_count; ++i) {
@@ -150,19 +149,19 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
   fill_call<N>(call, inputs, input_count, shape, flat, copies);
   Node<T>* out[max_map_outputs];
   for (int k = 0; k < output_count; ++k) {
-    out[k] = tape.new_node(shape, requires_grad);
-    out[k]->spare = true;
+    out[k] = op.result(shape);
+    out[k]->reuse.spare = true;
     call.out[k] = out[k]->value;
   }
   kernels.forward(call, functor);
   const auto finish = [&] {
-    for (int k = 0; k < output_count; ++k) outputs[k] = tape.handle(out[k]);
+    for (int k = 0; k < output_count; ++k) outputs[k] = op.done(out[k]);
   };
-  if (!tape.recording() || !requires_grad) return finish();
+  if (!op.requires_grad()) return finish();
 
   const auto in = static_cast<std::size_t>(input_count), outs = static_cast<std::size_t>(output_count);
   const std::size_t bytes = sizeof(MapRecord<T>) + in * sizeof(Input<T>) + outs * sizeof(Node<T>*) + functor_bytes;
-  auto* m = new (tape.template allocate<std::byte>(static_cast<Index>(bytes))) MapRecord<T>;
+  auto* m = new (op.template allocate<std::byte>(static_cast<Index>(bytes))) MapRecord<T>;
   m->backward = &backward<T, N, Outputs>;
   m->kernel = kernels.backward;
   m->inputs = static_cast<std::uint8_t>(input_count);
@@ -172,11 +171,11 @@ void run_map(const char* name, const MapKernels<T>& kernels, const void* functor
     m->input()[i] = inputs[i];
     // A value of the tape around this one is read again when this one runs again.
     Node<T>* x = inputs[i].node();
-    if (inputs[i].kind() == Operand::full && x->tape == &tape) x->mapped = true;
+    if (inputs[i].kind() == Operand::full && x->recorder == &op.recorder()) x->reuse.mapped = true;
   }
   for (int k = 0; k < output_count; ++k) m->output()[k] = out[k];
   if (functor_bytes > 0) std::memcpy(m->functor(), functor, functor_bytes);
-  tape.append(m);
+  op.recorder().append(m);
   finish();
 }
 

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <string>
 
+#include "../core/op.hpp"
 #include "../core/simd/kernels.hpp"
-#include "../core/tape.hpp"
 #include "axis_detail.hpp"
 #include "kernels/softmax.hpp"
 
@@ -33,8 +32,8 @@ Index first_best(ReduceOp op, const T* x, Index n, Index step) {
 
 void check_not_empty(const char* name, const Shape& shape, const AxisWalk& walk) {
   if (walk.n > 0 || walk.groups * walk.reduced() == 0) return;
-  throw ShapeError(std::string("[") + name + "] an operand of shape " + shape.str() +
-                   " has nothing to choose from; expected at least one element");
+  throw ShapeError(
+      message(name, "an operand of shape ", shape, " has nothing to choose from; expected at least one element"));
 }
 
 template <class T>
@@ -129,42 +128,38 @@ struct Reduce {
 };
 
 template <class T>
-Variable<T> reduce(ReduceOp op, const AxisWalk& walk, Node<T>* x, const Shape& shape) {
-  const bool extremum = op == ReduceOp::max || op == ReduceOp::min;
-  if (extremum) check_not_empty(reduce_names[static_cast<int>(op)], x->shape, walk);
-  Tape<T>& tape = *current_tape<T>;
-  Node<T>* y = tape.new_node(shape, x->requires_grad);
-  const Reduce<T> reduction{op, walk, x, y};
+Variable<T> reduce(Op<T>& op, ReduceOp which, const AxisWalk& walk, Node<T>* x, const Shape& shape) {
+  const bool extremum = which == ReduceOp::max || which == ReduceOp::min;
+  if (extremum) check_not_empty(op.name(), x->shape, walk);
+  Node<T>* y = op.result(shape);
+  const Reduce<T> reduction{which, walk, x, y};
   for (Index g = 0; g < walk.groups; ++g) reduction.forward(reduction.panel(g, nullptr, nullptr, false));
-  if (!y->requires_grad) return tape.handle(y);
-  tape.record([reduction, extremum] {
-    const T* dy = reduction.y->arrived();
-    if (!dy) return;
+  return op.done(y, [reduction, extremum](const T* dy) {
     const Adjoint<T> a = extremum ? Adjoint<T>{reduction.x->touch_add(), reduction.x->row_stride, false}
                                   : reduction.x->touch();
     for (Index g = 0; g < reduction.walk.groups; ++g)
       reduction.backward(reduction.panel(g, dy, a.data, a.fresh));
   });
-  return tape.handle(y);
 }
 
 }  // namespace
 
 template <class T>
-Variable<T> reduce_all(ReduceOp op, const Variable<T>& input) {
-  Node<T>* x = input.use(reduce_names[static_cast<int>(op)]);
+Variable<T> reduce_all(ReduceOp which, const Variable<T>& input) {
+  Op<T> op(reduce_names[static_cast<int>(which)]);
+  Node<T>* x = op.use(input);
   // Rows that are apart: row by row, then over the rows. Every row has as many elements, so that a mean is
   // one of means.
-  if (!x->contiguous()) return reduce_all(op, reduce_along(op, input, -1, {}));
-  return reduce(op, walk_over_all(*x), x, Shape{});
+  if (!x->contiguous()) return reduce_all(which, reduce_along(which, input, -1, {}));
+  return reduce(op, which, walk_over_all(*x), x, Shape{});
 }
 
 template <class T>
-Variable<T> reduce_along(ReduceOp op, const Variable<T>& input, int axis, ReduceOptions options) {
-  const char* name = reduce_names[static_cast<int>(op)];
-  Node<T>* x = input.use(name);
-  axis = checked_axis(name, x->shape, axis);
-  return reduce(op, walk_along(*x, axis), x,
+Variable<T> reduce_along(ReduceOp which, const Variable<T>& input, int axis, ReduceOptions options) {
+  Op<T> op(reduce_names[static_cast<int>(which)]);
+  Node<T>* x = op.use(input);
+  axis = checked_axis(op.name(), x->shape, axis);
+  return reduce(op, which, walk_along(*x, axis), x,
                 options.keep_dims ? x->shape.with(axis, 1) : x->shape.without(axis));
 }
 
@@ -194,7 +189,7 @@ std::vector<Index> argmax_of(const Node<T>& x, const AxisWalk& walk) {
 
 template <class T>
 Index argmax(const Variable<T>& input) {
-  const detail::Node<T>& x = input.read("argmax");
+  const detail::Node<T>& x = detail::read(input, "argmax");
   if (x.contiguous()) return detail::argmax_of(x, detail::walk_over_all(x))[0];
   detail::check_not_empty("argmax", x.shape, detail::walk_over_all(x));
   Index best = 0, best_row = 0;
@@ -211,7 +206,7 @@ Index argmax(const Variable<T>& input) {
 
 template <class T>
 std::vector<Index> argmax(const Variable<T>& input, int axis) {
-  const detail::Node<T>& x = input.read("argmax");
+  const detail::Node<T>& x = detail::read(input, "argmax");
   return detail::argmax_of(x, detail::walk_along(x, detail::checked_axis("argmax", x.shape, axis)));
 }
 

@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <string>
 
-#include "../core/error.hpp"
+#include "../core/op.hpp"
 #include "../core/simd/kernels.hpp"
 
 namespace unroll {
 namespace {
 
 using detail::Node;
+using detail::Op;
 
 template <class T>
 const Index* checked(Tape<T>& tape, const char* what, const Indices& ids, Index end) {
@@ -19,8 +19,7 @@ const Index* checked(Tape<T>& tape, const char* what, const Indices& ids, Index 
   for (Index p = 0; p < ids.size(); ++p) {
     kept[p] = ids[p];
     if (kept[p] < 0 || kept[p] >= end)
-      throw ValueError(std::string("[make_segments] ") + what + " " + std::to_string(kept[p]) + " at position " +
-                       std::to_string(p) + "; expected 0 .. " + std::to_string(end - 1));
+      throw ValueError(detail::message("make_segments", what, " ", kept[p], " at position ", p, "; expected 0 .. ", end - 1));
   }
   return kept;
 }
@@ -30,25 +29,27 @@ Segments* new_segments(Tape<T>& tape) {
   return new (tape.template allocate<Segments>(1)) Segments();
 }
 
+// Operands, checked.
 template <class T>
-void check_members(const char* op, const char* what, const Node<T>& x, const Segments& s) {
-  if (x.shape.rank() != 1 || x.shape[0] != s.members)
-    throw ShapeError(std::string("[") + op + "] " + what + " " + x.shape.str() + "; expected (" +
-                     std::to_string(s.members) + "), one number a member");
+Node<T>* use_members(Op<T>& op, const char* what, const Variable<T>& v, const Segments& s) {
+  Node<T>* x = op.use(v);
+  if (x->shape.rank() != 1 || x->shape[0] != s.members)
+    throw ShapeError(op.message(what, " ", x->shape, "; expected (", s.members, "), one number a member"));
+  return x;
 }
 
 template <class T>
-void check_rows(const char* op, const char* what, const Node<T>& x, Index rows) {
-  if (x.shape.rank() != 2 || x.shape[0] != rows)
-    throw ShapeError(std::string("[") + op + "] " + what + " " + x.shape.str() + "; expected (" + std::to_string(rows) +
-                     ",F)");
+Node<T>* use_rows(Op<T>& op, const char* what, const Variable<T>& v, Index rows) {
+  Node<T>* x = op.use(v);
+  if (x->shape.rank() != 2 || x->shape[0] != rows)
+    throw ShapeError(op.message(what, " ", x->shape, "; expected (", rows, ",F)"));
+  return x;
 }
 
 template <class T>
-void check_features(const char* op, const Node<T>& a, const Node<T>& x) {
+void check_features(const Op<T>& op, const Node<T>& a, const Node<T>& x) {
   if (a.cols() != x.cols())
-    throw ShapeError(std::string("[") + op + "] a " + a.shape.str() + " has " + std::to_string(a.cols()) +
-                     " features, x " + x.shape.str() + " has " + std::to_string(x.cols()));
+    throw ShapeError(op.message("a ", a.shape, " has ", a.cols(), " features, x ", x.shape, " has ", x.cols()));
 }
 
 Index row_of(const Segments& s, Index p) { return s.row ? s.row[p] : p; }
@@ -65,8 +66,7 @@ const Segments* make_segments(Tape<T>& tape, const Indices& segment, Index count
 template <class T>
 const Segments* make_segments(Tape<T>& tape, const Indices& segment, Index count, const Indices& row, Index rows) {
   if (row.size() != segment.size())
-    throw ShapeError("[make_segments] " + std::to_string(row.size()) + " rows for " + std::to_string(segment.size()) +
-                     " segments");
+    throw ShapeError(detail::message("make_segments", row.size(), " rows for ", segment.size(), " segments"));
   Segments* s = new_segments(tape);
   *s = {count, segment.size(), rows, checked(tape, "segment", segment, count), checked(tape, "row", row, rows)};
   return s;
@@ -74,14 +74,13 @@ const Segments* make_segments(Tape<T>& tape, const Indices& segment, Index count
 
 template <class T>
 Variable<T> segment_softmax(const Variable<T>& x_in, const Segments& segments) {
-  Node<T>* x = x_in.use("segment_softmax");
-  Tape<T>& tape = *current_tape<T>;
-  check_members("segment_softmax", "x", *x, segments);
+  Op<T> op("segment_softmax");
+  Node<T>* x = use_members(op, "x", x_in, segments);
   const Segments s = segments;
-  Node<T>* y = tape.new_node(x->shape, x->requires_grad);
+  Node<T>* y = op.result(x->shape);
   // Per segment: first the largest x, then the sum of exponentials; in backward the sum of y dy.
-  T* largest = tape.template allocate<T>(s.count);
-  T* total = tape.template allocate<T>(s.count);
+  T* largest = op.template allocate<T>(s.count);
+  T* total = op.template allocate<T>(s.count);
   std::fill_n(largest, s.count, -std::numeric_limits<T>::infinity());
   std::fill_n(total, s.count, T(0));
   for (Index p = 0; p < s.members; ++p) {
@@ -95,37 +94,27 @@ Variable<T> segment_softmax(const Variable<T>& x_in, const Segments& segments) {
   }
   for (Index p = 0; p < s.members; ++p)
     if (total[s.segment[p]] != T(0)) y->value[p] /= total[s.segment[p]];
-  if (!y->requires_grad) return tape.handle(y);
-  tape.record([=] {
-    const T* dy = y->arrived();
-    if (!dy) return;
+  return op.done(y, [=](const T* dy) {
     std::fill_n(total, s.count, T(0));
     for (Index p = 0; p < s.members; ++p) total[s.segment[p]] += y->value[p] * dy[p];
     T* dx = x->touch_add();
     for (Index p = 0; p < s.members; ++p) dx[p] += y->value[p] * (dy[p] - total[s.segment[p]]);
   });
-  return tape.handle(y);
 }
 
 template <class T>
 Variable<T> segment_weighted_sum(const Variable<T>& weights, const Variable<T>& x_in, const Segments& segments) {
-  const char* op = "segment_weighted_sum";
-  Node<T>* w = weights.use(op);
-  Node<T>* x = x_in.use(op);
-  Tape<T>& tape = *current_tape<T>;
-  check_members(op, "weights", *w, segments);
-  check_rows(op, "x", *x, segments.rows);
+  Op<T> op("segment_weighted_sum");
+  Node<T>* w = use_members(op, "weights", weights, segments);
+  Node<T>* x = use_rows(op, "x", x_in, segments.rows);
   const Segments s = segments;
   const Index cols = x->cols();
-  Node<T>* y = tape.new_node(Shape{s.count, cols}, w->requires_grad || x->requires_grad);
+  Node<T>* y = op.result(Shape{s.count, cols});
   std::fill_n(y->value, s.count * cols, T(0));
   const auto& k = detail::kernels<T>();
   for (Index p = 0; p < s.members; ++p)
     k.axpy(y->value + s.segment[p] * cols, w->value[p], x->value + row_of(s, p) * x->row_stride, cols);
-  if (!y->requires_grad) return tape.handle(y);
-  tape.record([=] {
-    const T* dy = y->arrived();
-    if (!dy) return;
+  return op.done(y, [=](const T* dy) {
     const auto& k = detail::kernels<T>();
     if (w->requires_grad) {
       T* dw = w->touch_add();
@@ -138,30 +127,23 @@ Variable<T> segment_weighted_sum(const Variable<T>& weights, const Variable<T>& 
         k.axpy(dx + row_of(s, p) * x->row_stride, w->value[p], dy + s.segment[p] * cols, cols);
     }
   });
-  return tape.handle(y);
 }
 
 template <class T>
 Variable<T> segment_dot(const Variable<T>& a_in, const Variable<T>& x_in, const Segments& segments, double scale_in) {
-  const char* op = "segment_dot";
-  Node<T>* a = a_in.use(op);
-  Node<T>* x = x_in.use(op);
-  Tape<T>& tape = *current_tape<T>;
-  check_rows(op, "a", *a, segments.count);
-  check_rows(op, "x", *x, segments.rows);
+  Op<T> op("segment_dot");
+  Node<T>* a = use_rows(op, "a", a_in, segments.count);
+  Node<T>* x = use_rows(op, "x", x_in, segments.rows);
   check_features(op, *a, *x);
   const Segments s = segments;
   const Index cols = x->cols();
   const auto scale = static_cast<T>(scale_in);
-  Node<T>* y = tape.new_node(Shape{s.members}, a->requires_grad || x->requires_grad);
+  Node<T>* y = op.result(Shape{s.members});
   const auto& k = detail::kernels<T>();
   for (Index p = 0; p < s.members; ++p)
     y->value[p] = scale * static_cast<T>(k.dot(a->value + s.segment[p] * a->row_stride,
                                                x->value + row_of(s, p) * x->row_stride, cols));
-  if (!y->requires_grad) return tape.handle(y);
-  tape.record([=] {
-    const T* dy = y->arrived();
-    if (!dy) return;
+  return op.done(y, [=](const T* dy) {
     const auto& k = detail::kernels<T>();
     if (a->requires_grad) {
       T* da = a->touch_add();
@@ -174,31 +156,24 @@ Variable<T> segment_dot(const Variable<T>& a_in, const Variable<T>& x_in, const 
         k.axpy(dx + row_of(s, p) * x->row_stride, scale * dy[p], a->value + s.segment[p] * a->row_stride, cols);
     }
   });
-  return tape.handle(y);
 }
 
 template <class T>
 Variable<T> segment_add(const Variable<T>& a_in, const Variable<T>& x_in, const Segments& segments) {
-  const char* op = "segment_add";
-  Node<T>* a = a_in.use(op);
-  Node<T>* x = x_in.use(op);
-  Tape<T>& tape = *current_tape<T>;
-  check_rows(op, "a", *a, segments.count);
-  check_rows(op, "x", *x, segments.rows);
+  Op<T> op("segment_add");
+  Node<T>* a = use_rows(op, "a", a_in, segments.count);
+  Node<T>* x = use_rows(op, "x", x_in, segments.rows);
   check_features(op, *a, *x);
   const Segments s = segments;
   const Index cols = x->cols();
-  Node<T>* y = tape.new_node(Shape{s.members, cols}, a->requires_grad || x->requires_grad);
+  Node<T>* y = op.result(Shape{s.members, cols});
   for (Index p = 0; p < s.members; ++p) {
     const T* from_a = a->value + s.segment[p] * a->row_stride;
     const T* from_x = x->value + row_of(s, p) * x->row_stride;
     T* to = y->value + p * cols;
     for (Index c = 0; c < cols; ++c) to[c] = from_a[c] + from_x[c];
   }
-  if (!y->requires_grad) return tape.handle(y);
-  tape.record([=] {
-    const T* dy = y->arrived();
-    if (!dy) return;
+  return op.done(y, [=](const T* dy) {
     const auto& k = detail::kernels<T>();
     T* da = a->requires_grad ? a->touch_add() : nullptr;
     T* dx = x->requires_grad ? x->touch_add() : nullptr;
@@ -207,7 +182,6 @@ Variable<T> segment_add(const Variable<T>& a_in, const Variable<T>& x_in, const 
       if (dx) k.add_into(dx + row_of(s, p) * x->row_stride, dy + p * cols, cols);
     }
   });
-  return tape.handle(y);
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                         \

@@ -1,7 +1,7 @@
 #include "softmax.hpp"
 
 #include "../core/isa.hpp"
-#include "../core/tape.hpp"
+#include "../core/op.hpp"
 #include "axis_detail.hpp"
 #include "kernels/softmax.hpp"
 
@@ -22,11 +22,10 @@ const SoftmaxKernels<double>& softmax_kernels<double>() {
 
 template <class T>
 Variable<T> softmax_along(const Variable<T>& input, int axis, bool log) {
-  const char* name = log ? "log_softmax" : "softmax";
-  Node<T>* x = input.use(name);
-  Tape<T>& tape = *current_tape<T>;
-  const AxisWalk walk = walk_along(*x, checked_axis(name, x->shape, axis));
-  Node<T>* y = tape.new_node(x->shape, x->requires_grad);
+  Op<T> op(log ? "log_softmax" : "softmax");
+  Node<T>* x = op.use(input);
+  const AxisWalk walk = walk_along(*x, checked_axis(op.name(), x->shape, axis));
+  Node<T>* y = op.result(x->shape);
 
   const auto run = [x, y, walk](auto function, const T* dy, T* dx, bool fresh) {
     const Index x_stride = row_stride_of(walk, *x), y_stride = row_stride_of(walk, *y);
@@ -37,16 +36,12 @@ Variable<T> softmax_along(const Variable<T>& input, int axis, bool log) {
     }
   };
   run(log ? softmax_kernels<T>().log_softmax : softmax_kernels<T>().softmax, nullptr, nullptr, false);
-  if (!y->requires_grad) return tape.handle(y);
   const auto backward =
       log ? softmax_kernels<T>().log_softmax_backward : softmax_kernels<T>().softmax_backward;
-  tape.record([x, y, run, backward] {
-    const T* dy = y->arrived();
-    if (!dy) return;
+  return op.done(y, [x, run, backward](const T* dy) {
     const Adjoint<T> a = x->touch();
     run(backward, dy, a.data, a.fresh);
   });
-  return tape.handle(y);
 }
 
 template Variable<float> softmax_along(const Variable<float>&, int, bool);

@@ -1,14 +1,12 @@
 #include "where.hpp"
 
-#include <string>
-
-#include "../core/error.hpp"
-#include "../core/tape.hpp"
+#include "../core/op.hpp"
 
 namespace unroll {
 namespace {
 
 using detail::Node;
+using detail::Op;
 
 // One byte an element; row_stride 0: the same row again and again.
 struct MaskOnTape {
@@ -17,25 +15,23 @@ struct MaskOnTape {
 };
 
 template <class T, class M>
-MaskOnTape copy_mask(const char* op, std::span<const M> mask, const Node<T>& x) {
+MaskOnTape copy_mask(Op<T>& op, std::span<const M> mask, const Node<T>& x) {
   const Index n = static_cast<Index>(mask.size());
   if (n != x.shape.size() && (n != x.cols() || x.shape.rank() == 0))
-    throw ShapeError("[" + std::string(op) + "] mask of " + std::to_string(n) + " for shape " +
-                     x.shape.str() + ", expected " + std::to_string(x.shape.size()) +
-                     " or the last dimension's " + std::to_string(x.cols()));
-  auto* copy = current_tape<T>->template allocate<std::uint8_t>(n);
+    throw ShapeError(op.message("mask of ", n, " for shape ", x.shape, ", expected ", x.shape.size(),
+                                " or the last dimension's ", x.cols()));
+  auto* copy = op.template allocate<std::uint8_t>(n);
   for (Index i = 0; i < n; ++i) copy[i] = mask[static_cast<std::size_t>(i)] != 0;
   return {copy, n == x.shape.size() ? x.cols() : 0};
 }
 
 template <class T>
-MaskOnTape copy_mask(const char* op, const Variable<T>& mask, const Node<T>& x) {
-  const Node<T>& m = *mask.use(op);
+MaskOnTape copy_mask(Op<T>& op, const Variable<T>& mask, const Node<T>& x) {
+  const Node<T>& m = *op.use_constant(mask);
   if (m.shape != x.shape)
-    throw ShapeError("[" + std::string(op) + "] mask " + m.shape.str() + " for shape " + x.shape.str() +
-                     ", expected the same shape");
+    throw ShapeError(op.message("mask ", m.shape, " for shape ", x.shape, ", expected the same shape"));
   const Index rows = m.rows(), cols = m.cols();
-  auto* copy = current_tape<T>->template allocate<std::uint8_t>(rows * cols);
+  auto* copy = op.template allocate<std::uint8_t>(rows * cols);
   for (Index r = 0; r < rows; ++r)
     for (Index c = 0; c < cols; ++c) copy[r * cols + c] = m.value[r * m.row_stride + c] != 0;
   return {copy, cols};
@@ -60,47 +56,37 @@ void hand_back(const T* dy, const MaskOnTape& mask, bool wanted, Node<T>* x) {
 
 template <class T, class M>
 Variable<T> choose(const M& mask, const Variable<T>& va, const Variable<T>& vb) {
-  Node<T>*a = va.use("where"), *b = vb.use("where");
-  Tape<T>& tape = *current_tape<T>;
+  Op<T> op("where");
+  Node<T>*a = op.use(va), *b = op.use(vb);
   if (a->shape != b->shape)
-    throw ShapeError("[where] operands " + a->shape.str() + ", " + b->shape.str() + ", expected one shape");
-  const MaskOnTape m = copy_mask("where", mask, *a);
-  Node<T>* y = tape.new_node(a->shape, a->requires_grad || b->requires_grad);
+    throw ShapeError(op.message("operands ", a->shape, ", ", b->shape, ", expected one shape"));
+  const MaskOnTape m = copy_mask(op, mask, *a);
+  Node<T>* y = op.result(a->shape);
   const Index rows = y->rows(), cols = y->cols();
   for (Index r = 0; r < rows; ++r) {
     const std::uint8_t* chosen = m.data + r * m.row_stride;
     const T *from_a = a->value + r * a->row_stride, *from_b = b->value + r * b->row_stride;
     for (Index c = 0; c < cols; ++c) y->value[r * cols + c] = chosen[c] ? from_a[c] : from_b[c];
   }
-  if (y->requires_grad) {
-    tape.record([=] {
-      const T* dy = y->arrived();
-      if (!dy) return;
-      hand_back(dy, m, true, a);
-      hand_back(dy, m, false, b);
-    });
-  }
-  return tape.handle(y);
+  return op.done(y, [=](const T* dy) {
+    hand_back(dy, m, true, a);
+    hand_back(dy, m, false, b);
+  });
 }
 
 template <class T, class M>
 Variable<T> fill(const Variable<T>& vx, const M& mask, T value) {
-  Node<T>* x = vx.use("masked_fill");
-  Tape<T>& tape = *current_tape<T>;
-  const MaskOnTape m = copy_mask("masked_fill", mask, *x);
-  Node<T>* y = tape.new_node(x->shape, x->requires_grad);
+  Op<T> op("masked_fill");
+  Node<T>* x = op.use(vx);
+  const MaskOnTape m = copy_mask(op, mask, *x);
+  Node<T>* y = op.result(x->shape);
   const Index rows = y->rows(), cols = y->cols();
   for (Index r = 0; r < rows; ++r) {
     const std::uint8_t* filled = m.data + r * m.row_stride;
     for (Index c = 0; c < cols; ++c)
       y->value[r * cols + c] = filled[c] ? value : x->value[r * x->row_stride + c];
   }
-  if (y->requires_grad) {
-    tape.record([=] {
-      if (const T* dy = y->arrived()) hand_back(dy, m, false, x);
-    });
-  }
-  return tape.handle(y);
+  return op.done(y, [=](const T* dy) { hand_back(dy, m, false, x); });
 }
 
 }  // namespace

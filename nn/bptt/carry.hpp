@@ -49,12 +49,12 @@ class UNROLL_PER_ISA Carry {
     std::size_t n = 0;
     detail::visit_state(state, [&](const char*, const auto& v) {
       if (n == tensors_.size()) tensors_.emplace_back();
-      const detail::Node<T>& node = v.read("Carry");
+      v.check_readable("Carry");
       Tensor& own = tensors_[n++];
-      own.shape = node.shape;
-      own.values.resize(static_cast<std::size_t>(node.shape.size()));
-      for (Index r = 0; r < node.rows(); ++r)
-        std::copy_n(node.value + r * node.row_stride, node.cols(), own.values.data() + r * node.cols());
+      own.shape = v.shape();
+      own.values.resize(static_cast<std::size_t>(own.shape.size()));
+      for (Index r = 0; r < own.shape.rows(); ++r)
+        std::ranges::copy(v.row(r), own.values.begin() + r * own.shape.cols());
     });
     tensors_.resize(n);
     shell_ = state;

@@ -4,11 +4,10 @@ namespace unroll::detail {
 
 template <class T>
 Variable<T> random_mask(const Shape& shape, double keep, bool scaled) {
-  const Variable<T> mask = full(shape, T(0));
-  if (shape.size() == 0 || keep <= 0) return mask;
-  const std::span<T> values(mask.use("mask")->value, static_cast<std::size_t>(shape.size()));
-  current_tape<T>->rng().fill_mask(values, keep, scaled ? static_cast<T>(1 / keep) : T(1));
-  return mask;
+  if (shape.size() == 0 || keep <= 0) return full(shape, T(0));
+  return input_written_by<T>("mask", shape, false, [&](std::span<T> mask) {
+    current_tape<T>->rng().fill_mask(mask, keep, scaled ? static_cast<T>(1 / keep) : T(1));
+  });
 }
 
 template <class T>

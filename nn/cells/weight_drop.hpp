@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "../../core/substitutes.hpp"
 #include "../../ops/dropout.hpp"
 #include "../rnn.hpp"
 #include "../sizes_detail.hpp"

@@ -1,5 +1,6 @@
 #include "gradcheck.hpp"
 
+#include "../../core/op.hpp"
 #include "../../core/random.hpp"
 
 namespace unroll {
@@ -32,17 +33,17 @@ double weight(std::size_t output, Index element) {
 
 Variable<double> weighted_sum(const std::vector<Variable<double>>& outputs) {
   if (outputs.empty()) throw ValueError("[gradcheck] the function returned no Variable");
-  Tape<double>* tape = nullptr;
-  Node<double>* loss = nullptr;
+  Op<double> op("gradcheck");
+  std::vector<Node<double>*> nodes;
+  for (const Variable<double>& output : outputs) nodes.push_back(op.use(output));
+  Node<double>* loss = op.result(Shape{});
   double total = 0;
-  for (std::size_t k = 0; k < outputs.size(); ++k) {
-    Node<double>* y = outputs[k].use("gradcheck");
-    tape = current_tape<double>;
-    if (!loss) loss = tape->new_node(Shape{}, true);
+  for (std::size_t k = 0; k < nodes.size(); ++k) {
+    Node<double>* y = nodes[k];
     for (Index r = 0, i = 0; r < y->rows(); ++r)
       for (Index c = 0; c < y->cols(); ++c, ++i) total += weight(k, i) * y->value[r * y->row_stride + c];
     if (!y->requires_grad) continue;
-    tape->record([y, loss, k] {
+    op.recorder().record([y, loss, k] {
       if (!loss->arrived()) return;
       double* g = y->touch_add();
       for (Index r = 0, i = 0; r < y->rows(); ++r)
@@ -50,7 +51,7 @@ Variable<double> weighted_sum(const std::vector<Variable<double>>& outputs) {
     });
   }
   loss->value[0] = total;
-  return tape->handle(loss);
+  return op.done(loss);
 }
 
 GradcheckReport run_gradcheck(const std::function<std::vector<Variable<double>>(const std::vector<Variable<double>>&)>& f,

@@ -18,7 +18,7 @@ Sequence<T> spread(const Variable<T>& v, const SequenceLayout& layout) {
 
 template <class T>
 void check_vectors(const char* op, const Variable<T>& v, Index batch, const char* what) {
-  v.use(op);
+  v.check_usable(op);
   if (v.shape().rank() != 2 || (batch >= 0 && v.dim(0) != batch))
     throw ShapeError(std::string("[") + op + "] v " + v.shape().str() + "; expected " +
                      (batch < 0 ? "(B,F)" : "(" + std::to_string(batch) + ",F): " + what));

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "../../core/loop.hpp"
+#include "../../core/place.hpp"
 #include "../../ops/dropout.hpp"
 #include "../../ops/elementwise.hpp"
 #include "../attention.hpp"
@@ -58,12 +59,11 @@ namespace detail {
 template <class T> UNROLL_PER_ISA
 void force(TeacherForcing& forcing, SymbolSampler& sampler, const Variable<T>& logits, std::span<Index> truth) {
   if (forcing.probability >= 1) return;
-  const Node<T>& node = *logits.use("teacher_forced");
+  logits.check_usable("teacher_forced");
   for (std::size_t r = 0; r < truth.size(); ++r) {
     if (forcing.rng.bernoulli(forcing.probability)) continue;
-    const T* row = node.value + static_cast<Index>(r) * node.row_stride;
-    truth[r] = forcing.sample ? sampler(std::span<const T>(row, static_cast<std::size_t>(node.cols())), forcing.rng)
-                              : std::max_element(row, row + node.cols()) - row;
+    const std::span<const T> row = logits.row(static_cast<Index>(r));
+    truth[r] = forcing.sample ? sampler(row, forcing.rng) : std::ranges::max_element(row) - row.begin();
   }
 }
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <span>
 
+#include "../../core/op.hpp"
+#include "../../core/substitutes.hpp"
 #include "../../ops/elementwise.hpp"
 #include "../../ops/layout.hpp"
 #include "../../ops/reduce.hpp"
@@ -45,12 +47,12 @@ template <class T>
 class Passes {
  public:
   Passes() : start_(tape_.rng()) {
-    tape_.keep_gradients(true);  // those of the loss's parameters, which nobody asked for
+    tape_.recorder().keep_gradients(true);  // those of the loss's parameters, which nobody asked for
   }
   template <class F>
   auto run(F&& f) {
     tape_.rng() = start_;
-    tape_.forget_kept_gradients();
+    tape_.recorder().forget_kept_gradients();
     const Recording<T> scope(tape_, {.training = false});
     return f(tape_);
   }
@@ -80,12 +82,9 @@ Variable<T> loss_of(const FlowLoss<T>& loss, Index t, const Variable<T>& y) {
 // The parameter's value as a tensor of its own that has a gradient of its own; no copy.
 template <class T>
 Variable<T> one_use_of(Tape<T>& tape, const Parameter<T>& parameter) {
-  Node<T>* node = tape.bare_node();
-  node->value = parameter.storage().value;
-  node->shape = parameter.shape();
-  node->row_stride = node->shape.cols();
+  Node<T>* node = tape.recorder().node_over(parameter.storage().value, parameter.shape());
   node->requires_grad = true;
-  return tape.handle(node);
+  return tape.recorder().handle(node);
 }
 
 // Gradients of E_t by every parameter's use at every step: [parameter][k]. `steps` becomes T.

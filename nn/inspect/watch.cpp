@@ -114,14 +114,14 @@ template <class T>
 void Watcher<T>::settle(OpProfile& row) {
   row.forward += seconds();
   row.nodes += tape_->nodes() - nodes_;
-  const std::size_t bytes = tape_->own_bytes_used();
+  const std::size_t bytes = tape_->recorder().own_bytes_used();
   if (bytes > bytes_ && !rewound_) row.bytes += bytes - bytes_;
 }
 
 template <class T>
 void Watcher<T>::mark() {
   nodes_ = tape_->nodes();
-  bytes_ = tape_->own_bytes_used();
+  bytes_ = tape_->recorder().own_bytes_used();
   rewound_ = false;
   attributed_ = totals_->attributed;
   time_ = Clock::now();
@@ -198,7 +198,7 @@ void Watcher<T>::collect_records() {
   Record* const seen = records_.empty() ? nullptr : records_.back().first;
   const int op = static_cast<int>(ops_.size()) - 1;
   const std::size_t before = records_.size();
-  for (Record* r = tape_->last_record(); r && r != seen; r = r->previous) records_.emplace_back(r, op);
+  for (Record* r = tape_->recorder().last_record(); r && r != seen; r = r->previous) records_.emplace_back(r, op);
   std::reverse(records_.begin() + static_cast<std::ptrdiff_t>(before), records_.end());
 }
 
@@ -283,7 +283,7 @@ void Watcher<T>::runs_backward(Record* last) {
     r->backward(r);
     row.backward += seconds();
     ++row.backward_calls;
-    const std::size_t bytes = tape_->own_bytes_used();
+    const std::size_t bytes = tape_->recorder().own_bytes_used();
     if (bytes > bytes_) row.backward_bytes += bytes - bytes_;
     if (totals_->options.non_finite && number >= 0) check_adjoints(ops_[static_cast<std::size_t>(number)]);
   }
@@ -309,7 +309,7 @@ template <class T>
 void Watcher<T>::check_value(const WatchedOp<T>& op, const Node<T>& result, bool told) const {
   Index at = first_non_finite(result.value, result);
   if (at < 0) return;
-  const auto has_infinities = [](const Node<T>* n) { return !n->overwritten && first_non_finite(n->value, *n) >= 0; };
+  const auto has_infinities = [](const Node<T>* n) { return !n->reuse.overwritten && first_non_finite(n->value, *n) >= 0; };
   if (hands_on_infinities(op.name) || std::ranges::any_of(op.operands, has_infinities))
     at = first_non_finite(result.value, result, true);
   if (at < 0) return;
@@ -366,17 +366,17 @@ template class Watcher<double>;
 
 template <class T>
 Watch<T>::Watch(Tape<T>& tape, detail::WatchNames names, WatchOptions options) : tape_(tape) {
-  if (tape.observer()) throw TapeInUseError("[Watch] the tape has a Watch already; expected one at a time");
+  if (tape.recorder().observer()) throw TapeInUseError("[Watch] the tape has a Watch already; expected one at a time");
   auto totals = std::make_shared<detail::WatchTotals>();
   totals->options = options;
   totals->names = std::move(names);
   watcher_.reset(new detail::Watcher<T>(std::move(totals)));
-  tape.watch(watcher_.get());
+  tape.recorder().watch(watcher_.get());
 }
 
 template <class T>
 Watch<T>::~Watch() {
-  tape_.watch(nullptr);
+  tape_.recorder().watch(nullptr);
 }
 
 template <class T>

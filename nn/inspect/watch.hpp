@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "../../core/error.hpp"
-#include "../../core/observer.hpp"
 #include "../../core/tape.hpp"
 #include "../cell.hpp"
 #include "../module.hpp"

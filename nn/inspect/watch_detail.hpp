@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "../../core/op.hpp"
 #include "watch.hpp"
 
 namespace unroll::detail {

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "../../core/op.hpp"
+#include "../../ops/losses_detail.hpp"
 #include "../init.hpp"
 #include "../sizes_detail.hpp"
 #include "crf_detail.hpp"
@@ -14,6 +16,7 @@ namespace {
 
 using detail::Chain;
 using detail::Node;
+using detail::Op;
 
 // start, end and transitions in double with -inf where a rule forbids, as Chain::over wants them.
 template <class T>
@@ -47,7 +50,7 @@ struct Steps {
 
 template <class T>
 Steps<T> steps_of(const Sequence<T>& emissions, Index tags) {
-  const Node<T>* x = emissions.rows.use("Crf");
+  const Node<T>* x = Op<T>("Crf").use(emissions.rows);
   if (x->shape.rank() != 2 || x->shape[1] != tags)
     throw ShapeError("[Crf] emissions " + x->shape.str() + " for " + std::to_string(tags) + " tags; expected (N," +
                      std::to_string(tags) + ")");
@@ -98,7 +101,7 @@ template <class T>
 struct Likelihood {
   Chain chain;
   Steps<T> steps;
-  Node<T>*x, *start, *end, *transitions, *y;
+  Node<T>*x, *start, *end, *transitions;
   const Index* gold;       // (N), in the order of the rows
   double* alphas;          // (N,K)
   std::uint8_t* possible;  // (B), from long to short
@@ -124,16 +127,14 @@ double forward_one(const Likelihood<T>& m, Index k, double* scratch) {
 }
 
 template <class T>
-void backward(const Likelihood<T>& m) {
-  const T* dy = m.y->arrived();
-  if (!dy) return;
+void backward(const Likelihood<T>& m, const T* dy) {
   const Index tags = m.chain.tags, batch = m.steps.layout->batch;
   const bool wants_x = m.x->requires_grad, wants_pairs = m.transitions->requires_grad;
   detail::Adjoint<T> dx{};
   if (wants_x) dx = m.x->touch();
   T* dstart = m.start->requires_grad ? m.start->touch_add() : nullptr;
   T* dend = m.end->requires_grad ? m.end->touch_add() : nullptr;
-  double* scratch = m.x->tape->template allocate<double>(7 * tags + tags * tags);
+  double* scratch = m.x->recorder->template allocate<double>(7 * tags + tags * tags);
   double *sum_start = scratch + 5 * tags, *sum_end = sum_start + tags, *pairs = sum_end + tags;
   std::fill_n(sum_start, 2 * tags + tags * tags, 0.0);
   for (Index k = 0; k < batch; ++k) {
@@ -190,15 +191,10 @@ void check_tags(std::span<const std::vector<Index>> list, Index tags, const TagR
 }
 
 double inverse_denominator(const CrfLossOptions& options, const SequenceLayout& layout) {
-  const bool mean = options.reduction == CrfReduction::mean || options.reduction == CrfReduction::token_mean;
+  const bool by_sequence = options.reduction == CrfReduction::mean;
   const auto nonempty = std::count_if(layout.length, layout.length + layout.batch, [](Index n) { return n > 0; });
-  const auto counted = static_cast<double>(options.reduction == CrfReduction::mean ? nonempty : layout.rows);
-  if (options.denominator && !mean) throw ValueError("[Crf] a denominator is given and the reduction is no mean");
-  if (options.denominator && !(*options.denominator > 0) && !(*options.denominator == 0 && counted == 0))
-    throw ValueError("[Crf] denominator " + std::to_string(*options.denominator) + "; expected a positive number");
-  if (!mean) return 1;
-  const double d = options.denominator.value_or(counted);
-  return d == 0 ? 0 : 1 / d;
+  return detail::inverse_denominator("Crf", by_sequence || options.reduction == CrfReduction::token_mean,
+                                     options.denominator, static_cast<double>(by_sequence ? nonempty : layout.rows));
 }
 
 }  // namespace
@@ -219,36 +215,33 @@ Variable<T> Crf<T>::negative_log_likelihood(const Sequence<T>& emissions, std::s
                                             const CrfLossOptions& options) const {
   const Index k = tags();
   const Steps<T> steps = steps_of(emissions, k);
-  Tape<T>& tape = *current_tape<T>;
+  Op<T> op("Crf");
   const SequenceLayout& layout = *steps.layout;
   check_tags(gold, k, rules_);
   Likelihood<T> m{};
-  m.gold = in_row_order(tape, layout, gold).data();
+  m.gold = in_row_order(*current_tape<T>, layout, gold).data();
   m.inverse = inverse_denominator(options, layout);
   m.each = options.reduction == CrfReduction::none;
   m.steps = steps;
-  m.x = emissions.rows.use("Crf");
-  m.start = use(start_transitions).use("Crf");
-  m.end = use(end_transitions).use("Crf");
-  m.transitions = use(transitions).use("Crf");
-  const bool requires_grad =
-      m.x->requires_grad || m.start->requires_grad || m.end->requires_grad || m.transitions->requires_grad;
-  m.y = tape.new_node(m.each ? Shape{layout.batch} : Shape{}, requires_grad);
-  auto* memory = tape.template allocate<double>(Chain::memory(k));
+  m.x = op.use(emissions.rows);
+  m.start = op.use(use(start_transitions));
+  m.end = op.use(use(end_transitions));
+  m.transitions = op.use(use(transitions));
+  Node<T>* y = op.result(m.each ? Shape{layout.batch} : Shape{});
+  auto* memory = op.template allocate<double>(Chain::memory(k));
   fill_scores(*this, memory);
   m.chain = Chain::over(memory, k);
-  m.alphas = tape.template allocate<double>(layout.rows * k);
-  m.possible = tape.template allocate<std::uint8_t>(layout.batch);
-  auto* scratch = tape.template allocate<double>(2 * k);
+  m.alphas = op.template allocate<double>(layout.rows * k);
+  m.possible = op.template allocate<std::uint8_t>(layout.batch);
+  auto* scratch = op.template allocate<double>(2 * k);
   double total = 0;
   for (Index b = 0; b < layout.batch; ++b) {
     const double loss = forward_one(m, b, scratch);
-    if (m.each) m.y->value[layout.order[b]] = static_cast<T>(loss);
+    if (m.each) y->value[layout.order[b]] = static_cast<T>(loss);
     total += loss;
   }
-  if (!m.each) m.y->value[0] = m.inverse == 0 ? T(0) : static_cast<T>(total * m.inverse);
-  if (m.y->requires_grad) tape.record([m] { backward(m); });
-  return tape.handle(m.y);
+  if (!m.each) y->value[0] = m.inverse == 0 ? T(0) : static_cast<T>(total * m.inverse);
+  return op.done(y, [m](const T* dy) { backward(m, dy); });
 }
 
 template <class T>
@@ -294,14 +287,14 @@ template <class T>
 Sequence<T> Crf<T>::marginals(const Sequence<T>& emissions) const {
   const Index k = tags();
   const Steps<T> steps = steps_of(emissions, k);
-  Tape<T>& tape = *current_tape<T>;
+  Op<T> op("Crf");
   const SequenceLayout& layout = *steps.layout;
-  Node<T>* y = tape.new_node(Shape{layout.rows, k}, false);
-  auto* memory = tape.template allocate<double>(Chain::memory(k));
+  Node<T>* y = op.result(Shape{layout.rows, k});
+  auto* memory = op.template allocate<double>(Chain::memory(k));
   fill_scores(*this, memory);
   const Chain chain = Chain::over(memory, k);
-  auto* alphas = tape.template allocate<double>(layout.rows * k);
-  auto* scratch = tape.template allocate<double>(5 * k);
+  auto* alphas = op.template allocate<double>(layout.rows * k);
+  auto* scratch = op.template allocate<double>(5 * k);
   for (Index s = 0; s < layout.batch; ++s) {
     if (!run_forward(chain, steps, s, alphas, scratch, [](Index, double) {}))
       throw_value(layout.order[s], "no path of length " + std::to_string(layout.length[s]) + " is allowed");
@@ -309,7 +302,7 @@ Sequence<T> Crf<T>::marginals(const Sequence<T>& emissions) const {
       std::transform(p, p + k, y->value + steps.row(s, t) * k, [](double v) { return static_cast<T>(v); });
     });
   }
-  return {tape.handle(y), emissions.layout};
+  return {op.done(y), emissions.layout};
 }
 
 template class Crf<float>;

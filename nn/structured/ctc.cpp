@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "../../ops/losses_detail.hpp"
 #include "ctc_detail.hpp"
 
 namespace unroll {
@@ -13,6 +14,7 @@ namespace {
 using detail::CtcRows;
 using detail::minus_infinity;
 using detail::Node;
+using detail::Op;
 
 // Terms lost to underflow are below 1e-307 each, and do not count beside a sum of this.
 constexpr double smallest_safe_sum = 1e-200;
@@ -118,7 +120,7 @@ void posterior(const LabelChain& chain, double* scratch, F&& on_step) {
 template <class T>
 struct Loss {
   CtcRows<T> rows;
-  Node<T>*x, *y;
+  Node<T>* x;
   LabelChain* chains;  // (B), from long to short
   double* log_sums;  // (N)
   Index blank, most_states;
@@ -126,12 +128,10 @@ struct Loss {
 };
 
 template <class T>
-void backward(const Loss<T>& m) {
-  const T* dy = m.y->arrived();
-  if (!dy) return;
+void backward(const Loss<T>& m, const T* dy) {
   const detail::Adjoint<T> dx = m.x->touch();
   const Index classes = m.rows.classes;
-  auto* scratch = m.x->tape->template allocate<double>(3 * m.most_states + classes);
+  auto* scratch = m.x->recorder->template allocate<double>(3 * m.most_states + classes);
   double* labels = scratch + 3 * m.most_states;
   for (Index k = 0; k < m.rows.layout->batch; ++k) {
     const LabelChain& chain = m.chains[k];
@@ -159,37 +159,25 @@ void backward(const Loss<T>& m) {
 
 // The targets on the tape, checked.
 template <class T>
-LabelChain* copy_targets(Tape<T>& tape, const CtcRows<T>& rows, std::span<const std::vector<Index>> targets,
+LabelChain* copy_targets(Op<T>& op, const CtcRows<T>& rows, std::span<const std::vector<Index>> targets,
                          Index blank) {
   const SequenceLayout& layout = *rows.layout;
   if (static_cast<Index>(targets.size()) != layout.batch)
-    throw ShapeError("[ctc_loss] " + std::to_string(targets.size()) + " targets for a batch of " +
-                     std::to_string(layout.batch));
-  LabelChain* chains = tape.template allocate<LabelChain>(layout.batch);
+    throw ShapeError(op.message(targets.size(), " targets for a batch of ", layout.batch));
+  LabelChain* chains = op.template allocate<LabelChain>(layout.batch);
   for (Index k = 0; k < layout.batch; ++k) {
     const auto b = static_cast<std::size_t>(layout.order[k]);
     const auto labels = static_cast<Index>(targets[b].size());
-    Index* target = tape.template allocate<Index>(labels);
+    Index* target = op.template allocate<Index>(labels);
     for (std::size_t i = 0; i < targets[b].size(); ++i) {
       target[i] = targets[b][i];
       if (target[i] < 0 || target[i] >= rows.classes || target[i] == blank)
-        throw ValueError("[ctc_loss] target " + std::to_string(b) + ": label " + std::to_string(target[i]) +
-                         " at position " + std::to_string(i) + "; expected 0 .. " + std::to_string(rows.classes - 1) +
-                         " without the blank " + std::to_string(blank));
+        throw ValueError(op.message("target ", b, ": label ", target[i], " at position ", i, "; expected 0 .. ",
+                                    rows.classes - 1, " without the blank ", blank));
     }
     chains[k] = {target, labels, layout.length[k], nullptr, 0, 0, 0};
   }
   return chains;
-}
-
-double inverse_denominator(const CtcOptions& options, Index batch) {
-  const bool mean = options.reduction == Reduction::mean;
-  if (options.denominator && !mean)
-    throw ValueError("[ctc_loss] a denominator is given and the reduction is not mean; expected Reduction::mean");
-  if (options.denominator && !(*options.denominator > 0) && !(*options.denominator == 0 && batch == 0))
-    throw ValueError("[ctc_loss] denominator " + std::to_string(*options.denominator) + "; expected a positive number");
-  const double d = options.denominator.value_or(static_cast<double>(batch));
-  return !mean ? 1 : d == 0 ? 0 : 1 / d;
 }
 
 }  // namespace
@@ -198,16 +186,17 @@ template <class T>
 Variable<T> ctc_loss(const Sequence<T>& logits, std::span<const std::vector<Index>> targets,
                      const CtcOptions& options) {
   Loss<T> m{};
-  m.rows = detail::ctc_rows("ctc_loss", logits, options.blank);
-  Tape<T>& tape = *current_tape<T>;
+  Op<T> op("ctc_loss");
+  m.x = op.use(logits.rows);
+  m.rows = detail::ctc_rows(op.name(), logits, options.blank);
   const SequenceLayout& layout = *m.rows.layout;
-  const double inverse = inverse_denominator(options, layout.batch);
-  m.chains = copy_targets(tape, m.rows, targets, options.blank);
+  const double inverse = detail::inverse_denominator(op.name(), options.reduction == Reduction::mean,
+                                                     options.denominator, static_cast<double>(layout.batch));
+  m.chains = copy_targets(op, m.rows, targets, options.blank);
   m.blank = options.blank;
   m.each = options.reduction == Reduction::none;
-  m.x = logits.rows.use("ctc_loss");
-  m.y = tape.new_node(m.each ? Shape{layout.batch} : Shape{}, m.x->requires_grad);
-  m.log_sums = tape.template allocate<double>(layout.rows);
+  Node<T>* y = op.result(m.each ? Shape{layout.batch} : Shape{});
+  m.log_sums = op.template allocate<double>(layout.rows);
   for (Index row = 0; row < layout.rows; ++row)
     m.log_sums[row] = m.rows.log_sum(m.rows.values + row * m.rows.row_stride);
   for (Index k = 0; k < layout.batch; ++k) m.most_states = std::max(m.most_states, m.chains[k].states());
@@ -215,17 +204,16 @@ Variable<T> ctc_loss(const Sequence<T>& logits, std::span<const std::vector<Inde
   double total = 0;
   for (Index k = 0; k < layout.batch; ++k) {
     LabelChain& chain = m.chains[k];
-    if (m.y->requires_grad) chain.alphas = tape.template allocate<double>(chain.steps * chain.states());
+    if (y->requires_grad) chain.alphas = op.template allocate<double>(chain.steps * chain.states());
     chain.loss = forward(chain, m.rows, k, m.log_sums, m.blank, scratch.data());
     chain.factor = inverse;
     if (options.reduction == Reduction::mean) chain.factor /= static_cast<double>(std::max(Index{1}, chain.labels));
     const bool counts = !(options.zero_infinity && std::isinf(chain.loss));
-    if (m.each) m.y->value[layout.order[k]] = counts ? static_cast<T>(chain.loss) : T(0);
+    if (m.each) y->value[layout.order[k]] = counts ? static_cast<T>(chain.loss) : T(0);
     if (counts) total += chain.loss * chain.factor;
   }
-  if (!m.each) m.y->value[0] = static_cast<T>(total);
-  if (m.y->requires_grad) tape.record([m] { backward(m); });
-  return tape.handle(m.y);
+  if (!m.each) y->value[0] = static_cast<T>(total);
+  return op.done(y, [m](const T* dy) { backward(m, dy); });
 }
 
 template Variable<float> ctc_loss(const Sequence<float>&, std::span<const std::vector<Index>>, const CtcOptions&);

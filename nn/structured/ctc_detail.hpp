@@ -6,7 +6,7 @@
 #include <limits>
 #include <string>
 
-#include "../../core/error.hpp"
+#include "../../core/op.hpp"
 #include "../sequence.hpp"
 
 namespace unroll::detail {
@@ -45,12 +45,11 @@ struct CtcRows {
 /// Checks shape and blank.
 template <class T>
 CtcRows<T> ctc_rows(const char* op, const Sequence<T>& logits, Index blank) {
-  const Node<T>* x = logits.rows.use(op);
-  if (x->shape.rank() != 2) throw ShapeError(std::string("[") + op + "] logits " + x->shape.str() + "; expected (N,C)");
+  const Node<T>* x = Op<T>(op).use(logits.rows);
+  if (x->shape.rank() != 2) throw ShapeError(message(op, "logits ", x->shape, "; expected (N,C)"));
   const Index classes = x->shape[1];
   if (blank < 0 || blank >= classes)
-    throw ValueError(std::string("[") + op + "] blank " + std::to_string(blank) + "; expected 0 .. " +
-                     std::to_string(classes - 1));
+    throw ValueError(message(op, "blank ", blank, "; expected 0 .. ", classes - 1));
   return {logits.layout, x->value, x->row_stride, classes};
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "unroll/core/loop.hpp"
-#include "unroll/core/tape.hpp"
+#include "unroll/core/op.hpp"
 #include "unroll/ops/gather.hpp"
 #include "unroll/ops/layout.hpp"
 
@@ -20,26 +20,21 @@ namespace {
 // y = c x
 template <class T>
 Variable<T> scaled(const Variable<T>& v, T c) {
-  auto* x = v.use("scaled");
-  Tape<T>& tape = *current_tape<T>;
-  auto* y = tape.new_node(x->shape, x->requires_grad);
+  detail::Op<T> op("scaled");
+  auto* x = op.use(v);
+  auto* y = op.result(x->shape);
   const Index n = x->shape.size();
   for (Index i = 0; i < n; ++i) y->value[i] = c * x->value[i];
-  if (y->requires_grad) {
-    tape.record([=] {
-      const T* dy = y->arrived();
-      if (!dy) return;
-      const auto dx = x->touch();
-      for (Index i = 0; i < n; ++i) dx.data[i] = c * dy[i] + (dx.fresh ? T(0) : dx.data[i]);
-    });
-  }
-  return tape.handle(y);
+  return op.done(y, [=](const T* dy) {
+    const auto dx = x->touch();
+    for (Index i = 0; i < n; ++i) dx.data[i] = c * dy[i] + (dx.fresh ? T(0) : dx.data[i]);
+  });
 }
 
 // An operation that takes memory, then finds fault with its operand.
 Variable<float> failing(const Variable<float>& v) {
-  auto* x = v.use("failing");
-  current_tape<float>->new_node(x->shape, true);
+  detail::Op<float> op("failing");
+  op.result(op.use(v)->shape);
   chunk<2>(v);
   throw ValueError("[failing] always");
 }
@@ -316,14 +311,14 @@ TEST_CASE("a million views of views, and parts cut from parts") {
   Variable<float> loss = at(y, 1);
   while (rest.size() > 1) rest = split(rest, {1, rest.size() - 1})[1];
   const auto both = stack({loss, at(rest, 0)});
-  auto* node = both.use("sum");
-  auto* sum = tape.new_node(Shape{}, true);
+  detail::Op<float> op("sum");
+  auto* node = op.use(both);
+  auto* sum = op.result(Shape{});
   sum->value[0] = node->value[0] + node->value[1];
-  tape.record([=] {
+  tape.backward(op.done(sum, [=](const float*) {
     float* d = node->touch_add();
     d[0] += 1, d[1] += 1;
-  });
-  tape.backward(tape.handle(sum));
+  }));
   CHECK(x.grad_to_vector() == std::vector<float>{0, 1});
   CHECK(long_one.grad_to_vector()[19999] == 1);
   CHECK(long_one.grad_to_vector()[19998] == 0);
@@ -336,7 +331,7 @@ TEST_CASE("gradients of a parameter add up over recordings until they are cleare
     Recording step(tape);
     const auto x = use(p);
     const auto loss = at(scaled(x, 3.f), 1);
-    CHECK(use(p).use("same") == x.use("same"));
+    CHECK(&detail::read(use(p), "same") == &detail::read(x, "same"));
     if (clear_before_backward) p.clear_grad();
     tape.backward(loss);
   };
@@ -460,7 +455,7 @@ TEST_CASE("many scopes: serials and leaf tables keep up") {
     Recording step(tape);
     std::vector<Variable<float>> leaves;
     for (auto& p : many) leaves.push_back(use(p));
-    for (std::size_t i = 0; i < many.size(); ++i) CHECK(use(many[i]).use("same") == leaves[i].use("same"));
+    for (std::size_t i = 0; i < many.size(); ++i) CHECK(&detail::read(use(many[i]), "same") == &detail::read(leaves[i], "same"));
   }
 }
 

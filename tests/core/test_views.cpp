@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "unroll/core/loop.hpp"
+#include "unroll/core/op.hpp"
 #include "unroll/core/random.hpp"
 #include "unroll/ops/gather.hpp"
 #include "unroll/ops/layout.hpp"
@@ -81,31 +82,25 @@ void each_element(const detail::Node<double>& x, F f) {
 
 // y = scale a b, fused or not with what is in the adjoint already.
 Var product(const Var& va, const Var& vb, double scale, bool plain_add) {
-  auto *a = va.use("product"), *b = vb.use("product");
-  Tape<double>& tape = *current_tape<double>;
-  auto* y = tape.new_node(a->shape, a->requires_grad || b->requires_grad);
+  detail::Op<double> op("product");
+  auto *a = op.use(va), *b = op.use(vb);
+  auto* y = op.result(a->shape);
   each_element(*a, [&](Index i, Index k) { y->value[k] = scale * a->value[i]; });
   each_element(*b, [&](Index i, Index k) { y->value[k] *= b->value[i]; });
-  if (y->requires_grad) {
-    tape.record([=] {
-      const double* dy = y->arrived();
-      if (!dy) return;
-      const auto hand = [&](detail::Node<double>* x, detail::Node<double>* other) {
-        if (!x->requires_grad) return;
-        std::vector<double> factor(static_cast<std::size_t>(x->shape.size()));
-        each_element(
-            *other, [&](Index i, Index k) { factor[static_cast<std::size_t>(k)] = other->value[i] * scale; });
-        auto to = plain_add ? detail::Adjoint<double>{x->touch_add(), x->row_stride, false} : x->touch();
-        each_element(*x, [&](Index i, Index k) {
-          const double d = dy[k] * factor[static_cast<std::size_t>(k)];
-          to.data[i] = to.fresh ? d : to.data[i] + d;
-        });
-      };
-      hand(a, b);
-      hand(b, a);
-    });
-  }
-  return tape.handle(y);
+  return op.done(y, [=](const double* dy) {
+    const auto hand = [&](detail::Node<double>* x, detail::Node<double>* other) {
+      if (!x->requires_grad) return;
+      std::vector<double> factor(static_cast<std::size_t>(x->shape.size()));
+      each_element(*other, [&](Index i, Index k) { factor[static_cast<std::size_t>(k)] = other->value[i] * scale; });
+      auto to = plain_add ? detail::Adjoint<double>{x->touch_add(), x->row_stride, false} : x->touch();
+      each_element(*x, [&](Index i, Index k) {
+        const double d = dy[k] * factor[static_cast<std::size_t>(k)];
+        to.data[i] = to.fresh ? d : to.data[i] + d;
+      });
+    };
+    hand(a, b);
+    hand(b, a);
+  });
 }
 
 // ---- random programs
@@ -442,22 +437,23 @@ class Program {
 
   // loss = sum of w_k x_k over all given tensors.
   void weighted_loss(const std::vector<Pair>& terms, std::vector<double>* weights) {
-    auto* loss = tape_.new_node(Shape{}, true);
+    detail::Op<double> op("loss");
+    auto* loss = op.recorder().new_node(Shape{}, true);
     loss->value[0] = 0;
     for (const Pair& p : terms) {
-      auto* x = p.v.use("loss");
+      auto* x = op.use(p.v);
       const bool fresh = chance(0.5);
       const auto n = static_cast<std::size_t>(x->shape.size());
       double* w = tape_.allocate<double>(x->shape.size());
       for (std::size_t i = 0; i < n; ++i) w[i] = rng_.uniform(-1.0, 1.0);
       if (weights) weights->insert(weights->end(), w, w + n);
-      tape_.record([=] {
+      op.recorder().record([=] {
         if (!loss->arrived() || !x->requires_grad) return;
         const auto to = fresh ? x->touch() : detail::Adjoint<double>{x->touch_add(), x->row_stride, false};
         each_element(*x, [&](Index i, Index k) { to.data[i] = to.fresh ? w[k] : to.data[i] + w[k]; });
       });
     }
-    tape_.backward(tape_.handle(loss));
+    tape_.backward(op.done(loss));
   }
 
   void finish() {

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "unroll/core/xt.hpp"
+#include "unroll/core/op.hpp"
 
 #if __has_include(<xtensor/containers/xadapt.hpp>)
 #include <xtensor/containers/xtensor.hpp>
@@ -35,20 +36,15 @@ using Dims = std::vector<std::size_t>;
 
 // y = x exp(-x), written in xtensor syntax with its own backward.
 Variable<double> bump(const Variable<double>& v) {
-  auto* x = v.use("bump");
-  Tape<double>& tape = *current_tape<double>;
-  auto* y = tape.new_node(x->shape, x->requires_grad);
+  detail::Op<double> op("bump");
+  auto* x = op.use(v);
+  auto* y = op.result(x->shape);
   const auto in = xt_view<const double>(x->value, x->shape);
   xt_view(y->value, y->shape) = in * xt::exp(-in);
-  if (y->requires_grad) {
-    tape.record([x, y] {
-      const double* dy = y->arrived();
-      if (!dy) return;
-      const auto from = xt_view<const double>(x->value, x->shape);
-      xt_view(x->touch_add(), x->shape) += xt_view(dy, y->shape) * (1.0 - from) * xt::exp(-from);
-    });
-  }
-  return tape.handle(y);
+  return op.done(y, [x](const double* dy) {
+    const auto from = xt_view<const double>(x->value, x->shape);
+    xt_view(x->touch_add(), x->shape) += xt_view(dy, x->shape) * (1.0 - from) * xt::exp(-from);
+  });
 }
 
 }  // namespace
@@ -118,11 +114,11 @@ TEST_CASE("input takes any expression; value and grad come back as arrays") {
 
   const auto y = bump(x);
   CHECK(xt::allclose(y.value(), a * xt::exp(-a)));
-  auto* node = y.use("sum");
-  auto* loss = tape.new_node(Shape{}, true);
+  detail::Op<double> op("sum");
+  auto* node = op.use(y);
+  auto* loss = op.result(Shape{});
   loss->value[0] = 0;
-  tape.record([=] { xt_view(node->touch_add(), node->shape) += 1.0; });
-  tape.backward(tape.handle(loss));
+  tape.backward(op.done(loss, [=](const double*) { xt_view(node->touch_add(), node->shape) += 1.0; }));
   const Array g = x.grad();
   CHECK(dims(g) == Dims{2, 3});
   CHECK(xt::allclose(g, (1.0 - a) * xt::exp(-a)));

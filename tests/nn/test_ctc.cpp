@@ -411,7 +411,7 @@ TEST_CASE("the messages") {
   CHECK_THROWS_AS(ctc_loss(x, {{-1}, {}}), ValueError);
   CHECK_THROWS_WITH_AS(ctc_loss(x, {{1}, {1}}, {.blank = 3}), "[ctc_loss] blank 3; expected 0 .. 2", ValueError);
   CHECK_THROWS_WITH_AS(ctc_loss(x, {{1}, {1}}, {.reduction = Reduction::sum, .denominator = 3}),
-                       "[ctc_loss] a denominator is given and the reduction is not mean; expected Reduction::mean",
+                       "[ctc_loss] a denominator is given and the reduction is not mean; expected a mean",
                        ValueError);
   CHECK_THROWS_WITH_AS(ctc_loss(x, {{1}, {1}}, {.denominator = -1}),
                        "[ctc_loss] denominator -1.000000; expected a positive number", ValueError);

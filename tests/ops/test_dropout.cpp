@@ -65,9 +65,9 @@ TEST_CASE("dropout: gradients go through the same mask") {
   CHECK(check_op([](const Vars& x) { return dropout(dropout(x[0], 0.2), 0.2); }, {normal(Shape{31}, 1)}));
   CHECK(check_op(
       [](const Vars& x) {
-        detail::Node<double>* n = x[0].use("columns");
-        Tape<double>& tape = *current_tape<double>;
-        return dropout(tape.handle(tape.new_view(n, n->value + 2, Shape{6, 5}, n->row_stride)), 0.4);
+        detail::Op<double> op("columns");
+        detail::Node<double>* n = op.use(x[0]);
+        return dropout(op.view(n, n->value + 2, Shape{6, 5}, n->row_stride), 0.4);
       },
       {normal(Shape{6, 9}, 1)}));
   CHECK(check_op([](const Vars& x) { return dropout(x[0], 1); }, {normal(Shape{7}, 1)}));

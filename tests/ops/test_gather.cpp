@@ -15,17 +15,17 @@ V grads(const Parameter<double>& p) { return {p.grads().begin(), p.grads().end()
 
 // loss = sum of all elements of v
 void backward_sum(const Variable<double>& v) {
-  auto& tape = *current_tape<double>;
-  auto* x = v.use("sum");
-  auto* loss = tape.new_node(Shape{}, true);
+  detail::Op<double> op("sum");
+  auto* x = op.use(v);
+  auto* loss = op.recorder().new_node(Shape{}, true);
   loss->value[0] = 0;
-  tape.record([=] {
-    if (!loss->arrived() || !x->requires_grad) return;
+  const auto sum = op.done(loss, [=](const double*) {
+    if (!x->requires_grad) return;
     double* d = x->touch_add();
     for (Index r = 0; r < x->rows(); ++r)
       for (Index c = 0; c < x->cols(); ++c) d[r * x->row_stride + c] += 1;
   });
-  tape.backward(tape.handle(loss));
+  current_tape<double>->backward(sum);
 }
 
 }  // namespace

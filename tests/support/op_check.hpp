@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "unroll/core/check/gradcheck.hpp"
+#include "unroll/core/op.hpp"
 #include "unroll/core/random.hpp"
-#include "unroll/core/variable.hpp"
 
 namespace unroll::test {
 
@@ -55,16 +55,17 @@ inline GradcheckReport check_op(const Op& f, std::vector<Input> inputs, const Gr
     for (std::size_t i = 0; i < values.size(); ++i) total += weight(i) * values[i];
     if (grads) {
       // A scalar on the tape whose adjoint hands `weight` to y.
-      detail::Node<double>* from = y.use("check");
-      detail::Node<double>* loss = tape.new_node(Shape{}, true);
+      detail::Op<double> op("check");
+      detail::Node<double>* from = op.use(y);
+      detail::Node<double>* loss = op.recorder().new_node(Shape{}, true);
       loss->value[0] = total;
-      tape.record([from, loss, weight] {
-        if (!loss->arrived() || !from->requires_grad) return;
+      const Variable<double> sum = op.done(loss, [from, weight](const double*) {
+        if (!from->requires_grad) return;
         double* g = from->touch_add();
         for (Index r = 0, i = 0; r < from->rows(); ++r)
           for (Index c = 0; c < from->cols(); ++c, ++i) g[r * from->row_stride + c] += weight(static_cast<std::size_t>(i));
       });
-      tape.backward(tape.handle(loss));
+      tape.backward(sum);
       for (const Variable<double>& v : x) out->push_back(v.grad_to_vector());
     }
     return total;
