@@ -28,7 +28,7 @@
 /// and a constructor from (input_size, hidden_size, rng), so that wrappers can build it; with RnnOptions as a fourth
 /// argument Bidirectional has it run backwards by itself. Initial and final states have a row for each sequence, in the
 /// caller's order. Each sequence of a batch does not see the others. Whether a layer keeps to that, and its gradients
-/// are right, says check_layer (nn/check/check_layer.hpp).
+/// are right, says check_layer (nn/check/check_layer.hpp). Examples: the first ones in tests/nn/test_layer.cpp.
 
 #include <string>
 #include <tuple>
