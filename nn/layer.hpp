@@ -109,8 +109,7 @@ concept GivesResult = RunsOver<L, X> && requires(const L& l, const X& x, const t
 template <class L>
 concept HasRun = RunsOver<L, Variable<typename L::scalar>> || RunsOver<L, Sequence<typename L::scalar>>;
 template <class L>
-concept RunGivesResult =
-    GivesResult<L, Variable<typename L::scalar>> || GivesResult<L, Sequence<typename L::scalar>>;
+concept RunGivesResult = GivesResult<L, Variable<typename L::scalar>> || GivesResult<L, Sequence<typename L::scalar>>;
 
 }  // namespace detail
 
