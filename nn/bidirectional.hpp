@@ -159,8 +159,7 @@ class UNROLL_PER_ISA Bidirectional {
   }
   void check_runs_forward(const char*) const {
     static_assert(detail::not_a_member<L>,
-                  "a Bidirectional layer knows the whole sequence at every step: it cannot be run "
-                  "piece by piece");
+                  "a Bidirectional layer knows the whole sequence at every step: it cannot be run piece by piece");
   }
   void each(auto&& visit) { visit("fwd", fwd), visit("bwd", bwd); }
 

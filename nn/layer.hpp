@@ -5,47 +5,30 @@
 ///
 /// A layer is a module with
 ///
-///     using scalar = T;                            // float or double
-///     using states = ...;                          // what a run begins with and ends in: a Variable, a struct with
-///                                                  // each(), a std::vector of such; NoState<T> where there is nothing
-///     Index output_size() const;                   // width of what it puts out
-///     states initial_states(Index batch) const;    // what B sequences begin with; not needed with NoState
-///     LayerResult<states, X> run(const X& x, const states& from) const;  // X: Variable<T>, x (T,B,I), or Sequence<T>;
-///                                                  // best a template that takes either (`template <SequenceLike<T> X>`)
-///     void each(auto&& visit);                     // names its parameters
+///     using scalar = T;                          // float or double
+///     using states = ...;                        // what a run begins with and ends in: a Variable, a struct with
+///                                                // each(), a std::vector of such; NoState<T> for nothing
+///     Index output_size() const;                 // width of what it puts out
+///     states initial_states(Index batch) const;  // what B sequences begin with; not needed with NoState
+///     LayerResult<states, X> run(const X& x, const states& from) const;
+///                                                // x: a Variable (T,B,I) or a Sequence; best a template that takes
+///                                                // either, `template <SequenceLike<T> X>`
+///     void each(auto&& visit);                   // names its parameters
 ///
 /// and, where the defaults do not do,
 ///
-///     LayerResult<states, X> run(const X& x) const;      // default: from the initial states
-///     static constexpr bool runs_forward = false;        // default: true, a run may be cut: the second piece begins
-///                                                        // with the states in which the first has ended
-///     void check_runs_forward(const char* op) const;     // default: nothing; throws ValueError where one layer of the
-///                                                        // type may be cut and another may not
+///     LayerResult<states, X> run(const X& x) const;   // default: from the initial states
+///     static constexpr bool runs_forward = false;     // default: true: a run may be cut, and the second piece begins
+///                                                     // with the states in which the first has ended
+///     void check_runs_forward(const char* op) const;  // default: nothing; throws ValueError where one layer of the
+///                                                     // type may be cut and another may not
 ///     Variable<T> output_in(const Variable<T>& x, const states& s) const;  // what it put out in the states s, after
-///                                                        // it read x (B, I); default for NoState: it runs over x
+///                                                     // it read x (B, I); default with NoState: it runs over x
 ///
 /// and a constructor from (input_size, hidden_size, rng), so that wrappers can build it; with RnnOptions as a fourth
 /// argument Bidirectional has it run backwards by itself. Initial and final states have a row for each sequence, in the
 /// caller's order. Each sequence of a batch does not see the others. Whether a layer keeps to that, and its gradients
-/// are right, says check_layer (nn/check/check_layer.hpp).
-///
-///     template <class T = float>
-///     struct Block {  // an LSTM whose outputs are normalised
-///       using scalar = T;
-///       using states = LSTMState<T>;
-///       Rnn<LSTMCell<T>> lstm;
-///       LayerNorm<T> norm;
-///       Block(Index input_size, Index hidden_size, Rng& rng) : lstm(input_size, hidden_size, rng), norm(hidden_size) {}
-///       Index output_size() const { return lstm.output_size(); }
-///       states initial_states(Index batch) const { return lstm.initial_states(batch); }
-///       Variable<T> output_in(const Variable<T>&, const states& s) const { return norm(s.h); }
-///       template <SequenceLike<T> X>
-///       LayerResult<states, X> run(const X& x, const states& from) const {
-///         const auto r = lstm.run(x, from);
-///         return {norm(r.outputs), r.final_state};
-///       }
-///       void each(auto&& visit) { visit("lstm", lstm), visit("norm", norm); }
-///     };
+/// are right, says check_layer (nn/check/check_layer.hpp). Examples: the first ones in tests/nn/test_layer.cpp.
 
 #include <string>
 #include <tuple>
@@ -67,8 +50,7 @@ struct UNROLL_PER_ISA NoState {
   void each(auto&& visit) { visit("rows", rows); }
 };
 
-/// What a run of a layer gives. A result of another type has `outputs`, too, and a function `final_states(result)` beside
-/// it.
+/// What a run of a layer gives. A result of another type has `outputs`, too, and beside it `final_states(result)`.
 template <class States, class Outputs>
 struct UNROLL_PER_ISA LayerResult {
   Outputs outputs;      ///< (T, B, O) or a Sequence: what the input was
@@ -100,10 +82,6 @@ UNROLL_PER_ISA const State& final_states(const RnnResult<State, Outputs>& r) {
 
 namespace detail {
 
-template <class S>
-inline constexpr bool is_no_state = false;
-template <class T>
-inline constexpr bool is_no_state<NoState<T>> = true;
 template <class X>
 inline constexpr bool is_sequence = false;
 template <class T>
@@ -115,6 +93,8 @@ template <class S>
 inline constexpr bool states_are_visitable = is_variable<S> || NamesMembers<S>;
 template <class S>
 inline constexpr bool states_are_visitable<std::vector<S>> = states_are_visitable<S>;
+template <class L>
+concept HasNoState = std::is_same_v<typename L::states, NoState<typename L::scalar>>;
 template <class L>
 concept HasInitialStates = HasStates<L> && requires(const L& l, Index batch) {
   { l.initial_states(batch) } -> std::convertible_to<typename L::states>;
@@ -129,8 +109,7 @@ concept GivesResult = RunsOver<L, X> && requires(const L& l, const X& x, const t
 template <class L>
 concept HasRun = RunsOver<L, Variable<typename L::scalar>> || RunsOver<L, Sequence<typename L::scalar>>;
 template <class L>
-concept RunGivesResult =
-    GivesResult<L, Variable<typename L::scalar>> || GivesResult<L, Sequence<typename L::scalar>>;
+concept RunGivesResult = GivesResult<L, Variable<typename L::scalar>> || GivesResult<L, Sequence<typename L::scalar>>;
 
 }  // namespace detail
 
@@ -138,7 +117,7 @@ concept RunGivesResult =
 template <class L>
 concept Layer = Module<L> && detail::HasScalar<L> && detail::HasOutputSize<L> && detail::HasStates<L> &&
     detail::states_are_visitable<typename L::states> &&
-    (detail::HasInitialStates<L> || detail::is_no_state<typename L::states>) && detail::RunGivesResult<L>;
+    (detail::HasInitialStates<L> || detail::HasNoState<L>) && detail::RunGivesResult<L>;
 
 namespace detail {
 
@@ -154,7 +133,7 @@ constexpr bool check_is_layer() {
     using States = typename L::states;
     static_assert(states_are_visitable<States>, "this is no layer: its states are neither a Variable, nor a struct "
                                                 "with `void each(auto&& visit)`, nor a std::vector of such");
-    static_assert(HasInitialStates<L> || is_no_state<States>,
+    static_assert(HasInitialStates<L> || HasNoState<L>,
                   "this is no layer: it lacks `states initial_states(Index batch) const`");
     static_assert(HasRun<L>, "this is no layer: it lacks `LayerResult<states, X> run(const X& x, const states& from) "
                              "const` for X a Variable<scalar>, a Sequence<scalar>, or both (is it const?)");
@@ -178,18 +157,6 @@ struct NoLayer {
 template <class L>
 using LayerOrNone = std::conditional_t<Layer<L>, L, NoLayer>;
 
-template <class L>
-struct StatesOfLayer {
-  using type = typename L::states;
-};
-template <Cell C>
-struct StatesOfLayer<C> {
-  using type = typename C::state;
-};
-/// What runs of a layer, or steps of a cell, begin with and end in.
-template <class L>
-using StatesOf = typename StatesOfLayer<L>::type;
-
 }  // namespace detail
 
 /// The states of B sequences that a layer starts from, B = `batch`; of a cell its initial state.
@@ -201,16 +168,20 @@ UNROLL_PER_ISA auto initial_states(const L& layer, Index batch) {
     return initial_state(layer, batch);
   } else {
     detail::check_is_layer<L>();
-    using States = typename detail::LayerOrNone<L>::states;
-    if constexpr (!detail::is_no_state<States>) {
-      return States(layer.initial_states(batch));
+    using Checked = detail::LayerOrNone<L>;
+    if constexpr (detail::HasNoState<Checked>) {
+      return typename Checked::states{zeros<typename Checked::scalar>(Shape{batch, 0})};
     } else {
-      return States{zeros<typename detail::LayerOrNone<L>::scalar>(Shape{batch, 0})};
+      return typename L::states(layer.initial_states(batch));
     }
   }
 }
 
 namespace detail {
+
+/// What runs of a layer, or steps of a cell, begin with and end in.
+template <class L>
+using StatesOf = decltype(initial_states(std::declval<const L&>(), Index()));
 
 /// What a layer makes of x from these initial states, or its own; errors name `op`.
 template <class L, class X, class... More>
@@ -245,7 +216,7 @@ UNROLL_PER_ISA Variable<T> output_in(const L& layer, const Variable<T>& x, const
     return output_of(layer, states);
   } else if constexpr (requires { layer.output_in(x, states); }) {
     return layer.output_in(x, states);
-  } else if constexpr (is_no_state<StatesOf<L>>) {
+  } else if constexpr (HasNoState<L>) {
     return at(layer.run(reshape(x, x.shape().insert(0, 1)), states).outputs, 0);
   } else {
     throw ValueError("[state_gradients] what this layer puts out in a state is not known; expected a layer with a "

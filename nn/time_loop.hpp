@@ -11,8 +11,8 @@ struct TimeLoopOptions {
   bool all_states = false;  ///< also return the states of every step
 };
 
-/// What a cell gives when it is run over time: outputs (N, O), the row of step t where the input's row of step t was; the
-/// final state (B, ...), of each sequence after its last step; all states (N, ...). N is the number of rows of all steps.
+/// What a cell gives when it is run over time: outputs (N, O), the row of step t where the input's row of step t was,
+/// the final state (B, ...), of each sequence after its last step, and all states (N, ...); N rows of all steps.
 template <class C>
 using TimeLoopResult = RnnResult<typename C::state, Variable<typename C::scalar>>;
 

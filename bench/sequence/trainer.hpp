@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "unroll/core/shards.hpp"
+#include "unroll/core/variable.hpp"
 #include "unroll/nn/module.hpp"
 #include "unroll/optim/sgd.hpp"
 

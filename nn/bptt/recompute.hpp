@@ -12,7 +12,6 @@
 
 #include "../../core/recompute.hpp"
 #include "../../ops/elementwise.hpp"
-#include "../cell.hpp"
 #include "recompute_detail.hpp"
 
 namespace unroll {

@@ -81,8 +81,7 @@ auto run_piece(const Layer& layer, const Variable<T>& x, Index begin, Index from
 template <class T, class Layer, class States, class Input, class Loss, class Update> UNROLL_PER_ISA
 double truncated_bptt(Tape<T>& tape, const Layer& layer, Carry<States, T>& carry, Index steps,
                       const TruncatedBpttOptions& options, Input&& make_input, Loss&& loss, Update&& update) {
-  static_assert(detail::check_is_layer<Layer>());
-  static_assert(std::is_same_v<T, typename detail::LayerOrNone<Layer>::scalar>,
+  static_assert(detail::check_is_layer<Layer>() && std::is_same_v<T, typename detail::LayerOrNone<Layer>::scalar>,
                 "truncated_bptt: tape and layer are of one scalar");
   detail::check_truncation(steps, options);
   detail::check_runs_forward("truncated_bptt", layer);
@@ -142,7 +141,6 @@ double truncated_bptt(Tape<T>& tape, const Layer& layer, Carry<States, T>& carry
 template <class T, class Layer, class Input, class Loss, class Update> UNROLL_PER_ISA
 double truncated_bptt(Tape<T>& tape, const Layer& layer, Index steps, const TruncatedBpttOptions& options,
                       Input&& make_input, Loss&& loss, Update&& update) {
-  static_assert(detail::check_is_layer<Layer>());
   Carry<typename detail::LayerOrNone<Layer>::states> carry;
   return truncated_bptt(tape, layer, carry, steps, options, std::forward<Input>(make_input), std::forward<Loss>(loss),
                         std::forward<Update>(update));

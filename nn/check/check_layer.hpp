@@ -266,7 +266,7 @@ class UNROLL_PER_ISA LayerExaminer {
     visit_state(final_states(first), [&](const char* name, const auto& v) {
       if (k >= shapes.size() || !(v.shape() == shapes[k]))
         throw Fault{std::string("member '") + name + "' of the final states has shape " + v.shape().str() +
-                    (k < shapes.size() ? "; that of the initial ones " + shapes[k].str() : "; the initial ones lack it")};
+                    (k < shapes.size() ? "; that of the initial ones " + shapes[k].str() : "; the initial lack it")};
       ++k;
     });
     if (k != shapes.size()) throw Fault{"the final states have fewer members than the initial ones"};

@@ -77,9 +77,7 @@ class StateLeaves {
   }
 
   template <class T>
-  UNROLL_PER_ISA void walk(const std::string& name, Tape<T>& tape) {
-    walk(name, tape.rng());
-  }
+  UNROLL_PER_ISA void walk(const std::string& name, Tape<T>& tape) { walk(name, tape.rng()); }
   template <class T>
   UNROLL_PER_ISA void walk(const std::string& name, Shards<T>& shards) {
     for (int k = 0; k < shards.count(); ++k) walk(name + "." + std::to_string(k), shards.tape(k).rng());

@@ -11,6 +11,7 @@
 #include "unroll/nn/bptt/carry.hpp"
 #include "unroll/nn/linear.hpp"
 #include "unroll/nn/lstm.hpp"
+#include "unroll/nn/stack.hpp"
 #include "unroll/optim/adam.hpp"
 #include "unroll/optim/run/checkpoint.hpp"
 #include "unroll/optim/sgd.hpp"
@@ -26,6 +27,35 @@ struct Model {
   Linear<> a, b;
   double dropout = 0.5;
   std::string kind = "plain";
+};
+
+/// A layer of a user's, with lists in its states and members that are called as a Tape's and as those of Shards.
+struct OwnLayer {
+  using scalar = float;
+  struct states {
+    using scalar = float;
+    std::vector<LSTMState<>> below;
+    LSTMState<> above;
+    void each(auto&& visit) { visit("below", below), visit("above", above); }
+  };
+  Stack<Rnn<LSTMCell<>>> below;
+  Rnn<LSTMCell<>> above;
+  Rng own = Rng(1);
+  OwnLayer(Index input_size, Index hidden_size, Rng& rng)
+      : below(input_size, hidden_size, rng, {.layers = 2}), above(hidden_size, hidden_size, rng) {}
+  Rng& rng() { return own; }
+  Index bytes_reserved() const { return 0; }
+  int count() const { return 0; }
+  Rng& tape(int) { return own; }
+  Index output_size() const { return above.output_size(); }
+  states initial_states(Index batch) const { return {below.initial_states(batch), above.initial_states(batch)}; }
+  template <SequenceLike<float> X>
+  LayerResult<states, X> run(const X& x, const states& from) const {
+    const auto b = below.run(x, from.below);
+    const auto a = above.run(b.outputs, from.above);
+    return {a.outputs, {b.final_states, a.final_state}};
+  }
+  void each(auto&& visit) { visit("below", below), visit("above", above); }
 };
 
 /// One of everything.
@@ -113,6 +143,26 @@ TEST_CASE("all that was saved comes back") {
   save_checkpoint(folder.file("a"), run.state);
   save_checkpoint(folder.file("b"), other.state);
   CHECK(file_bytes(folder.file("a")) == file_bytes(folder.file("b")));
+}
+
+TEST_CASE("a user's layer and its states come back") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("run");
+  Rng rng(1);
+  OwnLayer trained(2, 3, rng), fresh(2, 3, rng);
+  Carry<OwnLayer::states> carry, empty;
+  Tape<float> tape;
+  const std::vector<float> values{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  {
+    const Evaluation scope(tape);
+    carry.assign(final_states(trained.run(input(values, Shape{3, 2, 2}), trained.initial_states(2))));
+  }
+  TrainingState saved, loaded;
+  save_checkpoint(path, saved.add("layer", trained).add("carry", carry));
+  load_checkpoint(path, loaded.add("layer", fresh).add("carry", empty));
+  const Evaluation scope(tape);
+  const auto x = input(values, Shape{3, 2, 2});
+  CHECK(fresh.run(x, empty.state()).outputs.to_vector() == trained.run(x, carry.state()).outputs.to_vector());
 }
 
 TEST_CASE("what does not fit is named, all of it, and nothing changes") {
