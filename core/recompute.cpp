@@ -52,6 +52,18 @@ void check_captures(Captures captures, const void* from, const void* to) {
   }
 }
 
+// While one lives, these substitutes count and no others: those of an earlier time; null: none.
+template <class T>
+struct SubstitutesAgain {
+  SubstituteList<T> now;
+
+  explicit SubstitutesAgain(const SubstituteList<T>* list) {
+    if (list) now = *list;
+    now.swap(Substitutes<T>::all());
+  }
+  ~SubstitutesAgain() { now.swap(Substitutes<T>::all()); }
+};
+
 [[noreturn]] void throw_changed(const std::string& what) {
   throw ValueError("[recompute] run again in backward, the function gave " + what +
                    "; expected the same: it must depend only on its arguments and on what stays as it is until "
@@ -128,9 +140,9 @@ void ApartRun<T>::finish(RunAgain<T> again, const void* call, Captures captures)
   auto* uses = around_.template allocate<int>(static_cast<Index>(leaves.size()));
   std::ranges::transform(leaves, uses, [](const Leaf<T>* leaf) { return leaf->uses_before; });
   auto* copies = around_.template allocate<Node<T>*>(static_cast<Index>(copies_.size()));
-  std::ranges::transform(copies_, copies, [](const Variable<T>& v) { return v.defined() ? &read(v, "recompute") : nullptr; });
-  const SubstituteList<T>* substitutes_now = nullptr;
-  if (substitutes<T>) substitutes_now = around_.keep(Substitutes<T>::visible());
+  std::ranges::transform(copies_, copies,
+                         [](const Variable<T>& v) { return v.defined() ? &read(v, "recompute") : nullptr; });
+  const SubstituteList<T>& substitutes = Substitutes<T>::all();
   const Again record{
       &around_,
       again,
@@ -140,7 +152,7 @@ void ApartRun<T>::finish(RunAgain<T> again, const void* call, Captures captures)
       FlushDenormals::active(),
       {copies, copies_.size()},
       {uses, leaves.size()},
-      substitutes_now,
+      substitutes.empty() ? nullptr : around_.keep(substitutes),
       captures,
       frame_};
   around_.recorder().record([record] { backward(record); });

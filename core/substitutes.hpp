@@ -2,6 +2,7 @@
 /// \file
 /// Internal: tensors that stand in for parameters.
 
+#include <cstddef>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,7 @@ template <class T>
 using SubstituteList = std::vector<std::pair<const ParameterStorage<T>*, Variable<T>>>;
 
 /// While one lives, `use(parameter)` on this thread gives another tensor of its shape in its place: for weights that
-/// are changed for one run (DropConnect). Of several the innermost counts.
+/// are changed for one run (DropConnect). Of several the innermost counts, which is the only one that takes more.
 template <class T>
 class Substitutes {
  public:
@@ -28,36 +29,15 @@ class Substitutes {
   Substitutes& operator=(const Substitutes&) = delete;
 
   void add(const Parameter<T>& parameter, const Variable<T>& instead);
-  /// What stands in for the parameter, or null.
-  static const Variable<T>* find(const ParameterStorage<T>& parameter);
-  /// All that stand in for something now; what counts comes first.
-  static SubstituteList<T> visible();
+  /// All that stand in for something on this thread; of several for one parameter the last counts.
+  static SubstituteList<T>& all();
 
  private:
-  template <class>
-  friend class SubstitutesAgain;
-
-  Substitutes* outer_;
-  SubstituteList<T> list_;
+  std::size_t before_;  // how many there were
 };
 
-/// While one lives, the given substitutes count and no others: those of an earlier time.
-template <class T>
-class SubstitutesAgain {
- public:
-  /// Null: none.
-  explicit SubstitutesAgain(const SubstituteList<T>* list);
-  ~SubstitutesAgain();
-  SubstitutesAgain(const SubstitutesAgain&) = delete;
-  SubstitutesAgain& operator=(const SubstitutesAgain&) = delete;
-
- private:
-  Substitutes<T>* now_;
-  Substitutes<T> then_;
-};
-
-template <class T>
-inline constinit thread_local Substitutes<T>* substitutes = nullptr;
+extern template class Substitutes<float>;
+extern template class Substitutes<double>;
 
 }  // namespace detail
 }  // namespace unroll
