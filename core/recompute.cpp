@@ -52,18 +52,6 @@ void check_captures(Captures captures, const void* from, const void* to) {
   }
 }
 
-// While one lives, these substitutes count and no others: those of an earlier time; null: none.
-template <class T>
-struct SubstitutesAgain {
-  SubstituteList<T> now;
-
-  explicit SubstitutesAgain(const SubstituteList<T>* list) {
-    if (list) now = *list;
-    now.swap(Substitutes<T>::all());
-  }
-  ~SubstitutesAgain() { now.swap(Substitutes<T>::all()); }
-};
-
 [[noreturn]] void throw_changed(const std::string& what) {
   throw ValueError("[recompute] run again in backward, the function gave " + what +
                    "; expected the same: it must depend only on its arguments and on what stays as it is until "
@@ -142,7 +130,7 @@ void ApartRun<T>::finish(RunAgain<T> again, const void* call, Captures captures)
   auto* copies = around_.template allocate<Node<T>*>(static_cast<Index>(copies_.size()));
   std::ranges::transform(copies_, copies,
                          [](const Variable<T>& v) { return v.defined() ? &read(v, "recompute") : nullptr; });
-  const SubstituteList<T>& substitutes = Substitutes<T>::all();
+  SubstituteList<T> substitutes = Substitutes<T>::visible();
   const Again record{
       &around_,
       again,
@@ -152,7 +140,7 @@ void ApartRun<T>::finish(RunAgain<T> again, const void* call, Captures captures)
       FlushDenormals::active(),
       {copies, copies_.size()},
       {uses, leaves.size()},
-      substitutes.empty() ? nullptr : around_.keep(substitutes),
+      substitutes.empty() ? nullptr : around_.keep(std::move(substitutes)),
       captures,
       frame_};
   around_.recorder().record([record] { backward(record); });
@@ -170,7 +158,7 @@ void ApartRun<T>::backward(const Again& again) {
   const Recording<T> recording(inner, {.training = again.training});
   std::vector<Variable<T>> results;
   try {
-    const SubstitutesAgain<T> as_before(again.substitutes);
+    const Substitutes<T> as_before(again.substitutes);
     const FlushDenormals mode(again.flushing);
     again.run(again.call, results);
   } catch (Error& e) {

@@ -113,27 +113,9 @@ Variable<T> zeros(const Shape& shape) {
 }
 
 template <class T>
-detail::SubstituteList<T>& detail::Substitutes<T>::all() {
-  static thread_local SubstituteList<T> list;
-  return list;
-}
-template <class T>
-detail::Substitutes<T>::Substitutes() : before_(all().size()) {}
-template <class T>
-detail::Substitutes<T>::~Substitutes() {
-  all().resize(before_);
-}
-template <class T>
-void detail::Substitutes<T>::add(const Parameter<T>& parameter, const Variable<T>& instead) {
-  all().emplace_back(&parameter.storage(), instead);
-}
-
-template <class T>
 Variable<T> use(const Parameter<T>& parameter) {
   detail::open_tape<T>("use");
-  const auto& substitutes = detail::Substitutes<T>::all();
-  for (std::size_t k = substitutes.size(); k-- > 0;)
-    if (substitutes[k].first == &parameter.storage()) return substitutes[k].second;
+  if (const Variable<T>* instead = detail::Substitutes<T>::find(parameter)) return *instead;
   Op<T> op = Op<T>::without_operands("parameter");
   return op.done(op.recorder().leaf(parameter));
 }
@@ -159,7 +141,6 @@ Variable<T> detail::make_input(const char* name, const Shape& shape, bool requir
 
 #define UNROLL_INSTANTIATE(T)                                                                    \
   template class Variable<T>;                                                                    \
-  template class detail::Substitutes<T>;                                                         \
   template Variable<T> input(std::span<const T>, const Shape&);                                  \
   template Variable<T> input(std::span<const T>, const Shape&, RequiresGrad);                    \
   template Variable<T> zeros(const Shape&);                                                      \
