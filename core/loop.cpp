@@ -17,7 +17,10 @@ struct Loop<T>::Site {
 
 template <class T>
 Loop<T>::Loop(Tape<T>& tape, Index total_rows)
-    : recorder_(tape.recorder()), outer_(recorder_.frame_.loop), total_rows_(total_rows), active_(recorder_.recording()) {
+    : recorder_(tape.recorder()),
+      outer_(recorder_.frame_.loop),
+      total_rows_(total_rows),
+      active_(recorder_.recording()) {
   if (!active_) return;
   recorder_.frame_.loop = this;
   recorder_.frame_.looped = true;

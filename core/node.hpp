@@ -36,6 +36,16 @@ struct Adjoint {
   bool fresh;
   /// The beta of C = alpha A B + beta C.
   T beta() const { return fresh ? T(0) : T(1); }
+  /// Delivers f(c) for the columns of row `r`.
+  template <class F>
+  UNROLL_PER_ISA void deliver_row(Index r, Index cols, const F& f) const {
+    T* to = data + r * row_stride;
+    if (fresh) {
+      for (Index c = 0; c < cols; ++c) to[c] = f(c);
+    } else {
+      for (Index c = 0; c < cols; ++c) to[c] += f(c);
+    }
+  }
 };
 
 /// A tensor on the tape: `rows` rows of `cols` contiguous elements, `row_stride` apart.

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// For who writes operations with access to nodes, as the library's are; `custom_op` (ops/custom.hpp) is the way without.
+/// For who writes operations with access to nodes, as the library's are. The way without is `custom_op`
+/// (ops/custom.hpp).
 ///
 /// An operation uses its operands, checks them, makes its result, computes it, and says what backward does:
 ///
@@ -11,15 +12,16 @@
 ///       if (f->shape.size() != x->rows()) throw ShapeError(op.message("factors ", f->shape, " for input ", x->shape));
 ///       Node<T>* y = op.result(x->shape);
 ///       for (Index r = 0; r < x->rows(); ++r)
-///         for (Index c = 0; c < x->cols(); ++c) y->value[r * y->cols() + c] = f->value[r] * x->value[r * x->row_stride + c];
+///         for (Index c = 0; c < x->cols(); ++c)
+///           y->value[r * y->row_stride + c] = f->value[r] * x->value[r * x->row_stride + c];
 ///       return op.done(y, [=](const T* dy) { ... });
 ///     }
 ///
 /// - Rows of an operand may be apart (`row_stride`), those of a result are adjacent.
 /// - The result wants a gradient when an operand does. `done` is the last act: all of the value is written.
 /// - Backward runs when an adjoint `dy` has arrived, laid out like y. Of each operand with `requires_grad` it calls
-///   `touch()` and writes or adds, as `Adjoint::fresh` says; or `touch_add()`, and adds. One tensor may be two operands,
-///   so whoever gets a fresh adjoint writes all of it before another operand is touched.
+///   `touch()` and writes or adds, as `Adjoint::fresh` says; or `touch_add()`, and adds. One tensor may be two
+///   operands: whoever gets a fresh adjoint writes all of it before another operand is touched.
 /// - What backward captures is plain: nodes, numbers, and memory from `op.allocate`.
 /// - It may read operands' values, and the result's unless that was said to be spare. Which memory may take something
 ///   else is one table: core/reuse.hpp. An operation that says nothing there is right.
@@ -41,6 +43,12 @@ UNROLL_PER_ISA std::string message(const char* op, const Parts&... parts) {
 template <class T>
 UNROLL_PER_ISA Node<T>& read(const Variable<T>& x, const char* what) {
   return Recorder<T>::look(x, what, true);
+}
+
+/// The shape of x, which is known also of what was overwritten.
+template <class T>
+UNROLL_PER_ISA const Shape& shape_of(const Variable<T>& x) {
+  return Recorder<T>::look(x, "shape", false).shape;
 }
 
 /// One operation while it is being recorded on the current tape.

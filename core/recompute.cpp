@@ -128,9 +128,9 @@ void ApartRun<T>::finish(RunAgain<T> again, const void* call, Captures captures)
   auto* uses = around_.template allocate<int>(static_cast<Index>(leaves.size()));
   std::ranges::transform(leaves, uses, [](const Leaf<T>* leaf) { return leaf->uses_before; });
   auto* copies = around_.template allocate<Node<T>*>(static_cast<Index>(copies_.size()));
-  std::ranges::transform(copies_, copies, [](const Variable<T>& v) { return v.defined() ? &read(v, "recompute") : nullptr; });
-  const SubstituteList<T>* substitutes_now = nullptr;
-  if (substitutes<T>) substitutes_now = around_.keep(Substitutes<T>::visible());
+  std::ranges::transform(copies_, copies,
+                         [](const Variable<T>& v) { return v.defined() ? &read(v, "recompute") : nullptr; });
+  SubstituteList<T> substitutes = Substitutes<T>::visible();
   const Again record{
       &around_,
       again,
@@ -140,7 +140,7 @@ void ApartRun<T>::finish(RunAgain<T> again, const void* call, Captures captures)
       FlushDenormals::active(),
       {copies, copies_.size()},
       {uses, leaves.size()},
-      substitutes_now,
+      substitutes.empty() ? nullptr : around_.keep(std::move(substitutes)),
       captures,
       frame_};
   around_.recorder().record([record] { backward(record); });
@@ -158,7 +158,7 @@ void ApartRun<T>::backward(const Again& again) {
   const Recording<T> recording(inner, {.training = again.training});
   std::vector<Variable<T>> results;
   try {
-    const SubstitutesAgain<T> as_before(again.substitutes);
+    const Substitutes<T> as_before(again.substitutes);
     const FlushDenormals mode(again.flushing);
     again.run(again.call, results);
   } catch (Error& e) {

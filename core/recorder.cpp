@@ -158,7 +158,7 @@ void Recorder<T>::close() noexcept {
 }
 
 template <class T>
-[[noreturn]] void refuse_overwritten(const char* what, Node<T>& node) {
+void Recorder<T>::refuse_overwritten(const char* what, Node<T>& node) {
   node.reuse.stay_overwritten();
   throw StaleVariableError(in(what) +
                            "got a tensor of a time step in whose memory something else lies now: the result of "
@@ -181,14 +181,6 @@ Node<T>* Recorder<T>::look_at_use(const char* op, Node<T>* node) {
   if (node->reuse.overwritten) refuse_overwritten(op, *node);
   node->reuse.count_on();
   return node;
-}
-
-template <class T>
-Node<T>& Recorder<T>::look(const Variable<T>& x, const char* what, bool value) {
-  const Recorder* current = current_recorder<T>;
-  if (!current || !current->live(x.serial_)) diagnose(what, x.serial_, current, true);
-  if (value && x.node_->reuse.overwritten) refuse_overwritten(what, *x.node_);
-  return *x.node_;
 }
 
 template <class T>
@@ -250,7 +242,8 @@ Node<T>* Recorder<T>::new_part(Node<T>* base, bool divisible, T* value, const Sh
 }
 
 template <class T>
-void Recorder<T>::new_parts(Node<T>* base, bool divisible, const Shape& shape, Index step, std::span<Variable<T>> pieces) {
+void Recorder<T>::new_parts(Node<T>* base, bool divisible, const Shape& shape, Index step,
+                            std::span<Variable<T>> pieces) {
   const Node<T>* before = nullptr;
   for (Variable<T>& piece : pieces) {
     Node<T>* node;

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// For who writes operations: the tape itself, as the list of records and the memory of nodes. `Op` (core/op.hpp) is the
+/// For who writes operations: the tape itself, the list of records and the memory of nodes. `Op` (core/op.hpp) is the
 /// way to it.
 
 #include <algorithm>
@@ -186,6 +186,7 @@ class Recorder : public Scopes {
   static constexpr Index small_value = static_cast<Index>(Arena::alignment / sizeof(T));
   static_assert(sizeof(Node<T>) % 16 == 0, "what follows a node is aligned to 16 bytes");
 
+  [[noreturn]] static void refuse_overwritten(const char* what, Node<T>& node);
   static Node<T>* use_slowly(Recorder* current, const char* op, const Variable<T>& x);
   static Node<T>* look_at_use(const char* op, Node<T>* node);
   Node<T>* node_at(void* memory) {
@@ -235,6 +236,14 @@ class Recorder : public Scopes {
 /// What the current thread records on, for scalar T; null when no scope is open.
 template <class T>
 inline constinit thread_local Recorder<T>* current_recorder = nullptr;
+
+template <class T>
+inline Node<T>& Recorder<T>::look(const Variable<T>& x, const char* what, bool value) {
+  const Recorder* current = current_recorder<T>;
+  if (!current || !current->live(x.serial_)) diagnose(what, x.serial_, current, true);
+  if (value && x.node_->reuse.overwritten) refuse_overwritten(what, *x.node_);
+  return *x.node_;
+}
 
 extern template class Recorder<float>;
 extern template class Recorder<double>;

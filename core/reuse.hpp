@@ -24,9 +24,9 @@ namespace unroll::detail {
 ///
 /// Rule 1, forward: linear_onto computes its result over its sum when that `takes_result()`, can be cut into parts, and
 /// was made in the scope at hand.
-/// Rule 2, backward: when the first adjoint reaches a slab all of whose parts give way, it lies where the values were. A
-/// part gives way by `gives_way()`, or when it is kept: then its own adjoint lies elsewhere. A part that has parts itself
-/// gives way when all of those do and it was an operand at most once, or was overwritten.
+/// Rule 2, backward: when the first adjoint reaches a slab all of whose parts give way, it lies where the values were.
+/// A part gives way by `gives_way()`, or when it is kept: then its own adjoint lies elsewhere. A part that has parts
+/// itself gives way when all of those do and it was an operand at most once, or was overwritten.
 /// Rule 3: who uses or reads an overwritten value gets a StaleVariableError.
 struct Reuse {
   bool spare = false;        ///< backward of the operation that made the value does not read it

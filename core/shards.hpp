@@ -6,7 +6,7 @@
 #include <memory>
 #include <span>
 
-#include "tape.hpp"
+#include "variable.hpp"
 #include "threads.hpp"
 
 namespace unroll {

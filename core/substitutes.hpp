@@ -22,42 +22,27 @@ using SubstituteList = std::vector<std::pair<const ParameterStorage<T>*, Variabl
 template <class T>
 class Substitutes {
  public:
-  Substitutes();
-  ~Substitutes();
+  Substitutes() : outer_(innermost_), before_(innermost_) { innermost_ = this; }
+  /// These count and no others: those of an earlier time; null: none.
+  explicit Substitutes(const SubstituteList<T>* alone);
+  ~Substitutes() { innermost_ = before_; }
   Substitutes(const Substitutes&) = delete;
   Substitutes& operator=(const Substitutes&) = delete;
 
   void add(const Parameter<T>& parameter, const Variable<T>& instead);
   /// What stands in for the parameter, or null.
-  static const Variable<T>* find(const ParameterStorage<T>& parameter);
+  static const Variable<T>* find(const Parameter<T>& parameter);
   /// All that stand in for something now; what counts comes first.
   static SubstituteList<T> visible();
 
  private:
-  template <class>
-  friend class SubstitutesAgain;
-
-  Substitutes* outer_;
+  static constinit thread_local Substitutes* innermost_;
+  Substitutes *outer_, *before_;
   SubstituteList<T> list_;
 };
 
-/// While one lives, the given substitutes count and no others: those of an earlier time.
-template <class T>
-class SubstitutesAgain {
- public:
-  /// Null: none.
-  explicit SubstitutesAgain(const SubstituteList<T>* list);
-  ~SubstitutesAgain();
-  SubstitutesAgain(const SubstitutesAgain&) = delete;
-  SubstitutesAgain& operator=(const SubstitutesAgain&) = delete;
-
- private:
-  Substitutes<T>* now_;
-  Substitutes<T> then_;
-};
-
-template <class T>
-inline constinit thread_local Substitutes<T>* substitutes = nullptr;
+extern template class Substitutes<float>;
+extern template class Substitutes<double>;
 
 }  // namespace detail
 }  // namespace unroll

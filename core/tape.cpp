@@ -44,7 +44,8 @@ std::size_t Tape<T>::bytes_reserved() const {
 
 template <class T>
 void* Tape<T>::allocate_bytes(std::size_t bytes, std::size_t align) {
-  return recorder_->arena_.allocate(bytes, std::max<std::size_t>(align, bytes < Arena::alignment ? 16 : Arena::alignment));
+  const std::size_t least = bytes < Arena::alignment ? 16 : Arena::alignment;
+  return recorder_->arena_.allocate(bytes, std::max(align, least));
 }
 template <class T>
 void Tape<T>::destroy_later(void* object, void (*destroy)(void*)) {

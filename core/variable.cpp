@@ -34,7 +34,7 @@ Variable<T> copied_input(std::span<const T> values, const Shape& shape, bool req
 
 template <class T>
 const Shape& Variable<T>::shape() const {
-  return Recorder<T>::look(*this, "shape", false).shape;
+  return detail::shape_of(*this);
 }
 
 template <class T>
@@ -115,8 +115,7 @@ Variable<T> zeros(const Shape& shape) {
 template <class T>
 Variable<T> use(const Parameter<T>& parameter) {
   detail::open_tape<T>("use");
-  if (detail::substitutes<T>)
-    if (const Variable<T>* instead = detail::Substitutes<T>::find(parameter.storage())) return *instead;
+  if (const Variable<T>* instead = detail::Substitutes<T>::find(parameter)) return *instead;
   Op<T> op = Op<T>::without_operands("parameter");
   return op.done(op.recorder().leaf(parameter));
 }

@@ -128,7 +128,8 @@ Variable<T> make_input(const char* op, const Shape& shape, bool requires_grad,
                        void (*write)(const void* from, std::span<T> elements), const void* from);
 /// The same for a function of the elements.
 template <class T, class Write>
-UNROLL_PER_ISA Variable<T> input_written_by(const char* op, const Shape& shape, bool requires_grad, const Write& write) {
+UNROLL_PER_ISA Variable<T> input_written_by(const char* op, const Shape& shape, bool requires_grad,
+                                            const Write& write) {
   return make_input<T>(
       op, shape, requires_grad,
       [](const void* from, std::span<T> elements) { (*static_cast<const Write*>(from))(elements); }, &write);

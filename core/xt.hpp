@@ -145,7 +145,8 @@ template <class T, class Allocator, class E>
 UNROLL_PER_ISA Variable<T> input_expression(const E& expression, bool requires_grad) {
   open_tape<T>("input");
   return input_written_by<T>("input", shape_of("input", expression), requires_grad, [&](std::span<T> elements) {
-    if constexpr (E::static_layout == xt::layout_type::row_major && requires { expression.data() + expression.data_offset(); }) {
+    if constexpr (E::static_layout == xt::layout_type::row_major &&
+                  requires { expression.data() + expression.data_offset(); }) {
       // Its elements lie in order: an assignment of xtensor's would cost a user's file half a second to compile.
       std::copy_n(expression.data() + expression.data_offset(), elements.size(), elements.data());
     } else {

@@ -32,7 +32,7 @@ void check_rows(const char* what, const char* member, const Variable<T>& v, Inde
 
 template <class T>
 Variable<T> rows_of(const Variable<T>& v, Index from, Index count) {
-  return from == 0 && v.dim(0) == count ? v : narrow(v, 0, from, count);
+  return from == 0 && shape_of(v)[0] == count ? v : narrow(v, 0, from, count);
 }
 
 // One run of a cell: what both kinds of scope share.
@@ -47,7 +47,7 @@ struct TimeLoop {
 
   // What the cell makes of the rows of steps `from` .. `to`, which are `x`; cut into steps, parts of it.
   Variable<T>* projected_steps(const Variable<T>& x, Index from, Index to) const {
-    const Index rows = x.dim(0);
+    const Index rows = shape_of(x)[0];
     const Variable<T> projected = cell.project(cell.cell, x);
     Op<T> op("Rnn");
     Node<T>* base = op.use(projected);
@@ -77,18 +77,18 @@ struct TimeLoop {
   Variable<T> step(Index t, const Variable<T>& x, const Variable<T>* before, Variable<T>* next) const {
     try {
       const Place here = Place::step_told(t);
-      const Index rows = x.dim(0);
+      const Index rows = shape_of(x)[0];
       const Variable<T> y = cell.step(cell, x, before, next);
       for (int m = 0; m < members; ++m) {
         const auto member = [&] { return std::string("[Rnn] step() returned a state whose '") + cell.names[m] + "' "; };
         if (!next[m].defined()) throw EmptyVariableError(member() + "was never set");
-        const Shape expected = initial[m].shape().with(0, rows);
-        if (!(next[m].shape() == expected))
-          throw ShapeError(member() + "has shape " + next[m].shape().str() + "; expected " + expected.str() +
+        const Shape expected = shape_of(initial[m]).with(0, rows);
+        if (const Shape& found = shape_of(next[m]); !(found == expected))
+          throw ShapeError(member() + "has shape " + found.str() + "; expected " + expected.str() +
                            " as before");
       }
       const Shape expected{rows, cell.output_size};
-      if (!(y.shape() == expected))
+      if (!(shape_of(y) == expected))
         throw ShapeError("[Rnn] the cell put out " + y.shape().str() + "; its output_size() promises " +
                          expected.str());
       return y;

@@ -27,12 +27,7 @@ Variable<T> dropout(const Variable<T>& x, double p, bool training) {
     const detail::Adjoint<T> a = from->touch();
     for (Index r = 0; r < rows; ++r) {
       const T *m = mask + r * cols, *d = dy + r * cols;
-      T* dx = a.data + r * a.row_stride;
-      if (a.fresh) {
-        for (Index c = 0; c < cols; ++c) dx[c] = m[c] * d[c];
-      } else {
-        for (Index c = 0; c < cols; ++c) dx[c] += m[c] * d[c];
-      }
+      a.deliver_row(r, cols, [=](Index c) { return m[c] * d[c]; });
     }
   });
 }

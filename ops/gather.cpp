@@ -22,7 +22,8 @@ void check_range(const char* op, const Indices& ids, Index n, const char* what) 
 Shape result_shape(const char* op, const Indices& ids, const Shape& leading, Index cols) {
   if (leading.rank() == 0) return Shape{ids.size(), cols};
   if (leading.size() != ids.size())
-    throw ShapeError(message(op, ids.size(), " indices for leading dimensions ", leading, ", which take ", leading.size()));
+    throw ShapeError(
+        message(op, ids.size(), " indices for leading dimensions ", leading, ", which take ", leading.size()));
   if (leading.rank() == Shape::max_rank)
     throw ShapeError(
         message(op, "leading dimensions ", leading, " leave no room for another; expected at most three"));

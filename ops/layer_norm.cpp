@@ -74,13 +74,7 @@ Variable<T> layer_norm(const Variable<T>& x_in, const Variable<T>& weight, const
       for (Index c = 0; c < cols; ++c) g[c] = w ? d[c] * w->value[c] : d[c];
       const auto mean_g = static_cast<T>(k.sum(g, cols) / static_cast<double>(cols));
       const auto mean_gn = static_cast<T>(k.dot(g, n, cols) / static_cast<double>(cols));
-      T* to = dx.data + r * dx.row_stride;
-      for (Index c = 0; c < cols; ++c) g[c] = scales[r] * (g[c] - mean_g - n[c] * mean_gn);
-      if (dx.fresh) {
-        for (Index c = 0; c < cols; ++c) to[c] = g[c];
-      } else {
-        k.add_into(to, g, cols);
-      }
+      dx.deliver_row(r, cols, [=](Index c) { return scales[r] * (g[c] - mean_g - n[c] * mean_gn); });
     }
   });
 }

@@ -337,7 +337,8 @@ void split_into(const Variable<T>& v, std::span<const Index> sizes, int axis, st
   Op<T> op("split");
   const Node<T>* x = op.use(v);
   axis = checked_axis(op.name(), x->shape, axis);
-  if (pieces.size() != sizes.size()) throw ValueError(op.message(sizes.size(), " sizes for ", pieces.size(), " pieces"));
+  if (pieces.size() != sizes.size())
+    throw ValueError(op.message(sizes.size(), " sizes for ", pieces.size(), " pieces"));
   Index total = 0;
   for (const Index n : sizes) {
     if (n < 0) throw ValueError(op.message("size ", n, " of an input ", x->shape, "; expected at least 0"));

@@ -95,21 +95,11 @@ struct Reduce {
       case ReduceOp::sum:
       case ReduceOp::mean: {
         const T factor = op == ReduceOp::mean ? T(1) / static_cast<T>(p.n) : T(1);
-        for (Index i = 0; i < (p.rows ? 1 : p.n); ++i) {
-          T* dx = p.dx + i * p.x_step;
-          const Index count = p.rows ? p.n : p.width;
-          if (p.rows) {
-            const T g = *p.dy * factor;
-            if (p.fresh) {
-              std::fill_n(dx, count, g);
-            } else {
-              for (Index j = 0; j < count; ++j) dx[j] += g;
-            }
-          } else if (p.fresh) {
-            for (Index j = 0; j < count; ++j) dx[j] = p.dy[j] * factor;
-          } else {
-            for (Index j = 0; j < count; ++j) dx[j] += p.dy[j] * factor;
-          }
+        const Adjoint<T> dx{p.dx, p.x_step, p.fresh};
+        if (p.rows) {
+          dx.deliver_row(0, p.n, [g = *p.dy * factor](Index) { return g; });
+        } else {
+          for (Index i = 0; i < p.n; ++i) dx.deliver_row(i, p.width, [&](Index j) { return p.dy[j] * factor; });
         }
         return;
       }

@@ -19,7 +19,8 @@ const Index* checked(Tape<T>& tape, const char* what, const Indices& ids, Index 
   for (Index p = 0; p < ids.size(); ++p) {
     kept[p] = ids[p];
     if (kept[p] < 0 || kept[p] >= end)
-      throw ValueError(detail::message("make_segments", what, " ", kept[p], " at position ", p, "; expected 0 .. ", end - 1));
+      throw ValueError(
+          detail::message("make_segments", what, " ", kept[p], " at position ", p, "; expected 0 .. ", end - 1));
   }
   return kept;
 }

@@ -46,11 +46,7 @@ void hand_back(const T* dy, const MaskOnTape& mask, bool wanted, Node<T>* x) {
   for (Index r = 0; r < rows; ++r) {
     const std::uint8_t* m = mask.data + r * mask.row_stride;
     const T* d = dy + r * cols;
-    T* dx = a.data + r * a.row_stride;
-    for (Index c = 0; c < cols; ++c) {
-      const T part = (m[c] != 0) == wanted ? d[c] : T(0);
-      dx[c] = a.fresh ? part : dx[c] + part;
-    }
+    a.deliver_row(r, cols, [=](Index c) { return (m[c] != 0) == wanted ? d[c] : T(0); });
   }
 }
 

@@ -6,7 +6,9 @@
 Rules: inside the library includes are relative and name a file that exists; no circle between folders; no target
 includes a target above it (unroll::unroll knows neither unroll::data nor unroll::extra, which do not know each other);
 nothing in unroll::unroll includes a library that the card does not name; a folder shows at most 26 headers and at most
-8 folders.
+8 folders; what users include (the umbrella headers' list in CMakeLists.txt, and what that includes) names Node and Record
+at most as a forward declaration, but for the one pointer in Variable. For who writes operations, and in no umbrella, are
+core/op.hpp, node.hpp, recorder.hpp, reuse.hpp and observer.hpp.
 """
 
 import pathlib
@@ -19,6 +21,8 @@ TARGETS = {"data": "unroll::data", "optim/run": "unroll::data", "optim/extra": "
 ABOVE = {"unroll::unroll": set(), "unroll::data": {"unroll::unroll"}, "unroll::extra": {"unroll::unroll"}}
 CARD = re.compile(r"(xtensor|xsimd|xflens|oneapi|sys|sanitizer)/")
 MOST_HEADERS, MOST_FOLDERS = 26, 8
+UMBRELLA = re.compile(r'list\(FILTER headers EXCLUDE REGEX "(.+)"\)')
+DECLARATION = re.compile(r"\s*(struct|class) (Node|Record);|  detail::Node<T>\* node_ = nullptr;$")
 
 
 def target_of(folder):
@@ -56,6 +60,25 @@ def read_includes(files):
     return edges, wrong
 
 
+def nodes_seen_by_users(files):
+    """Where a header that users include names Node or Record, and the headers through which they would meet it."""
+    pattern = UMBRELLA.search((ROOT / "CMakeLists.txt").read_text())[1].replace("\\\\", "\\")
+    name = lambda file: file.relative_to(ROOT).as_posix()
+    seen = {f: name(f) for f in files if f.suffix == ".hpp" and not re.search(pattern, name(f))}
+    wrong, work = [], list(seen)
+    while work:
+        file = work.pop()
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            if re.search(r"\b(Node|Record)\b", line.split("//")[0]) and not DECLARATION.match(line):
+                wrong.append(f"{seen[file]}:{number}: {line.strip()}; expected no node in what users include")
+            if match := re.match(r'\s*#\s*include "([^"]+)"', line):
+                included = (file.parent / match[1]).resolve()
+                if included.is_file() and included not in seen:
+                    seen[included] = f"{name(included)} (included by {seen[file]})"
+                    work.append(included)
+    return wrong
+
+
 def floors_of(folders, edges):
     """The floors, from the ground up, and the folders left over, which stand in circles."""
     below = {f: {b for a, b in edges if a == f} for f in folders}
@@ -78,6 +101,7 @@ def main():
     for (a, b), lines in sorted(edges.items()):
         if a in circle and b in circle:
             wrong.append(f"{a} and {b} stand in a circle: {lines[0]}" + (f" and {len(lines) - 1} more" if lines[1:] else ""))
+    wrong += nodes_seen_by_users(files)
     for folder in sorted({p for f in folders for p in [f, f.split("/")[0]]}):
         headers = len(list((ROOT / folder).glob("*.hpp")))
         inside = len([p for p in (ROOT / folder).iterdir() if p.is_dir()])

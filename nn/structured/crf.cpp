@@ -151,13 +151,10 @@ void backward(const Likelihood<T>& m, const T* dy) {
                      for (Index i = 0; i < tags; ++i) to[i] += scale * marginals[i];
                      to[gold] -= scale;
                    };
-                   if (wants_x) {
-                     T* to = dx.data + row * dx.row_stride;
-                     for (Index i = 0; i < tags; ++i) {
-                       const auto d = static_cast<T>(scale * (marginals[i] - (i == gold ? 1 : 0)));
-                       to[i] = dx.fresh ? d : to[i] + d;
-                     }
-                   }
+                   if (wants_x)
+                     dx.deliver_row(row, tags, [&](Index i) {
+                       return static_cast<T>(scale * (marginals[i] - (i == gold ? 1 : 0)));
+                     });
                    if (t == 0) add(sum_start);
                    if (t == length - 1) add(sum_end);
                    if (t > 0) pairs[gold * tags + m.gold[m.steps.row(k, t - 1)]] -= scale;

@@ -148,11 +148,9 @@ void backward(const Loss<T>& m, const T* dy) {
       for (Index s = low; s < high; ++s) labels[chain.label(s, m.blank)] += g[s];
       const T* x = m.rows.at(k, t);
       const double log_sum = m.log_sums[m.rows.row(k, t)];
-      T* to = dx.data + m.rows.row(k, t) * dx.row_stride;
-      for (Index c = 0; c < classes; ++c) {
-        const auto d = static_cast<T>(scale * (std::exp(static_cast<double>(x[c]) - log_sum) - labels[c]));
-        to[c] = dx.fresh ? d : to[c] + d;
-      }
+      dx.deliver_row(m.rows.row(k, t), classes, [&](Index c) {
+        return static_cast<T>(scale * (std::exp(static_cast<double>(x[c]) - log_sum) - labels[c]));
+      });
     });
   }
 }

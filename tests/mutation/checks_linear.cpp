@@ -1,6 +1,7 @@
 // linear and matmul: products put off and products made at once, transposes, batches, strided operands.
 
 #include "checks.hpp"
+#include "unroll/core/loop.hpp"
 #include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/layout.hpp"
 #include "unroll/ops/linear.hpp"
