@@ -15,8 +15,8 @@ UNROLL_FOR_EACH_ISA(template <class T> const ElementwiseKernels<T>& elementwise_
 namespace {
 
 const char* const elementwise_names[] = {
-#define UNROLL_NAME(Name, name, operands) name,
-    UNROLL_ELEMENTWISE(UNROLL_NAME)
+#define UNROLL_NAME(Name, name, result) name,
+    UNROLL_ELEMENTWISE(UNROLL_NAME, UNROLL_NAME, UNROLL_NAME, UNROLL_NAME)
 #undef UNROLL_NAME
         "sin",
     "cos"};

@@ -2,8 +2,10 @@
 
 #include <cmath>
 
+#include "elementwise.hpp"
 #include "kernels/losses.hpp"
 #include "losses_detail.hpp"
+#include "reduce.hpp"
 
 namespace unroll {
 namespace detail {
@@ -109,6 +111,20 @@ Variable<T> run(const char* name, ElementLoss loss, const Variable<T>& vx, const
 using detail::ElementLoss;
 
 template <class T>
+Variable<T> reduce_loss(Variable<T> y, const LossOptions<T>& options) {
+  y.check_usable("reduce_loss");
+  const bool mean = options.reduction == Reduction::mean;
+  const auto size = static_cast<double>(y.size());
+  const double inverse = detail::inverse_denominator("reduce_loss", mean, options.denominator, size);
+  if (!options.weights.empty()) {
+    if (static_cast<Index>(options.weights.size()) != y.size())
+      throw ShapeError(detail::message("reduce_loss", options.weights.size(), " weights, expected ", y.size()));
+    y = y * input(options.weights, y.shape());
+  }
+  return options.reduction == Reduction::none ? y : sum(y) * inverse;
+}
+
+template <class T>
 Variable<T> squared_error(Variable<T> x, Variable<T> target, const LossOptions<T>& options) {
   return detail::run("squared_error", ElementLoss::squared, x, target, options);
 }
@@ -149,6 +165,7 @@ Variable<T> binary_cross_entropy_with_logits(Variable<T> logits, Variable<T> tar
 }
 
 #define UNROLL_INSTANTIATE(T)                                                                   \
+  template Variable<T> reduce_loss(Variable<T>, const LossOptions<T>&);                         \
   template Variable<T> squared_error(Variable<T>, Variable<T>, const LossOptions<T>&);          \
   template Variable<T> root_mean_square_error(Variable<T>, Variable<T>, const LossOptions<T>&); \
   template Variable<T> absolute_error(Variable<T>, Variable<T>, const LossOptions<T>&);         \

@@ -96,6 +96,12 @@ struct BinaryCrossEntropyOptions {
   std::optional<double> denominator = {};
 };
 
+/// An elementwise loss of one's own, counted as those below are: `y` is its value element by element, which `map` makes.
+///
+///     reduce_loss(map([](auto x, auto t) { return abs(x - t) / (abs(t) + 1); }, x, t), {.reduction = Reduction::sum})
+template <class T>
+Variable<T> reduce_loss(Variable<T> y, const LossOptions<T>& options = {});
+
 // All of these take x and its target t of one shape, which may be slices with rows apart; both get a gradient
 // where they want one. The mean of no elements is 0. They throw ShapeError when the shapes differ or the
 // number of weights is another, ValueError on a denominator that is not positive or comes with another

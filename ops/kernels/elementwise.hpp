@@ -30,76 +30,37 @@ UNROLL_INLINE X power_by_squaring(const X& x, int n) {
   return result;
 }
 
-#define UNROLL_BINARY(Name, result)                            \
-  template <class T>                                           \
-  struct Name {                                                \
-    template <class X>                                         \
-    UNROLL_INLINE X operator()(const X& a, const X& b) const { \
-      return result;                                           \
-    }                                                          \
-  }
-UNROLL_BINARY(Add, a + b);
-UNROLL_BINARY(Sub, a - b);
-UNROLL_BINARY(Mul, a* b);
-UNROLL_BINARY(Div, a / b);
-UNROLL_BINARY(Pow, pow(a, b));
-UNROLL_BINARY(Maximum, maximum(a, b));
-UNROLL_BINARY(Minimum, minimum(a, b));
-#undef UNROLL_BINARY
-
-// tanh(sqrt(2 / pi) (x + 0.044715 x^3)).
-template <class X>
-UNROLL_INLINE X cubic_tanh(const X& x) {
-  return tanh(X(0.79788456080286536) * (x + X(0.044715) * x * x * x));
-}
-
-#define UNROLL_UNARY(Name, result)                 \
-  template <class T>                               \
-  struct Name {                                    \
-    template <class X>                             \
-    UNROLL_INLINE X operator()(const X& x) const { \
-      return result;                               \
-    }                                              \
-  }
-UNROLL_UNARY(Negate, -x);
-UNROLL_UNARY(Exp, exp(x));
-UNROLL_UNARY(Log, log(x));
-UNROLL_UNARY(Log1p, log1p(x));
-UNROLL_UNARY(Sqrt, sqrt(x));
-UNROLL_UNARY(Abs, abs(x));
-UNROLL_UNARY(Square, x* x);
-UNROLL_UNARY(Sin, sin(x));
-UNROLL_UNARY(Cos, cos(x));
-UNROLL_UNARY(Erf, erf(x));
-UNROLL_UNARY(Tanh, tanh(x));
-UNROLL_UNARY(Sigmoid, sigmoid(x));
-UNROLL_UNARY(Relu, relu(x));
-UNROLL_UNARY(Softplus, softplus(x));
-UNROLL_UNARY(Gelu, gelu(x));
-// Beyond 10 the tanh is 1 to the last bit, while the derivative of x^3 could overflow: 0 * inf.
-UNROLL_UNARY(GeluTanh, x* X(0.5) * (X(1) + cubic_tanh(clamp(x, X(-10), X(10)))));
-#undef UNROLL_UNARY
-
-#define UNROLL_WITH_NUMBER(Name, result)           \
-  template <class T>                               \
-  struct Name {                                    \
-    T c;                                           \
-    template <class X>                             \
-    UNROLL_INLINE X operator()(const X& x) const { \
-      return result;                               \
-    }                                              \
-  }
-UNROLL_WITH_NUMBER(AddNumber, x + X(c));
-UNROLL_WITH_NUMBER(MulNumber, x* X(c));
-UNROLL_WITH_NUMBER(DivNumber, x / X(c));
-UNROLL_WITH_NUMBER(NumberSub, X(c) - x);
-UNROLL_WITH_NUMBER(NumberDiv, X(c) / x);
-UNROLL_WITH_NUMBER(PowNumber, pow(x, X(c)));
-UNROLL_WITH_NUMBER(NumberPow, pow(X(c), x));
-UNROLL_WITH_NUMBER(MaximumNumber, maximum(x, X(c)));
-UNROLL_WITH_NUMBER(MinimumNumber, minimum(x, X(c)));
-UNROLL_WITH_NUMBER(LeakyRelu, leaky_relu(x, X(c)));
+#define UNROLL_FUNCTOR(Name, members, arguments, result) \
+  template <class T>                                     \
+  struct Name {                                          \
+    members template <class X>                           \
+    UNROLL_INLINE X operator() arguments const {         \
+      return result;                                     \
+    }                                                    \
+  };
+#define UNROLL_TWO(Name, name, result) UNROLL_FUNCTOR(Name, , (const X& a, const X& b), result)
+#define UNROLL_ONE(Name, name, result) UNROLL_FUNCTOR(Name, , (const X& x), result)
+#define UNROLL_WITH_NUMBER(Name, name, result) UNROLL_FUNCTOR(Name, T c;, (const X& x), result)
+#define UNROLL_OWN(Name, name, result)
+UNROLL_ELEMENTWISE(UNROLL_TWO, UNROLL_ONE, UNROLL_WITH_NUMBER, UNROLL_OWN)
+UNROLL_ONE(Sin, "sin", sin(x))
+UNROLL_ONE(Cos, "cos", cos(x))
+#undef UNROLL_FUNCTOR
+#undef UNROLL_TWO
+#undef UNROLL_ONE
 #undef UNROLL_WITH_NUMBER
+#undef UNROLL_OWN
+
+/// x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2. Beyond 10 the tanh is 1 to the last bit, while the derivative of
+/// x^3 could overflow: 0 * inf.
+template <class T>
+struct GeluTanh {
+  template <class X>
+  UNROLL_INLINE X operator()(const X& x) const {
+    const X z = clamp(x, X(-10), X(10));
+    return x * X(0.5) * (X(1) + tanh(X(0.79788456080286536) * (z + X(0.044715) * z * z * z)));
+  }
+};
 
 /// x^c for a whole number c.
 template <class T>

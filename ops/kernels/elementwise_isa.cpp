@@ -7,9 +7,11 @@ namespace unroll::detail::UNROLL_ISA {
 template <class T>
 const ElementwiseKernels<T>& elementwise_kernels() {
   static constexpr ElementwiseKernels<T> kernels = {{
-#define UNROLL_KERNELS(Name, name, operands) map_kernels<native_arch, T, functors::Name<T>, operands>(),
-      UNROLL_ELEMENTWISE(UNROLL_KERNELS)
-#undef UNROLL_KERNELS
+#define UNROLL_TWO(Name, name, result) map_kernels<native_arch, T, functors::Name<T>, 2>(),
+#define UNROLL_ONE(Name, name, result) map_kernels<native_arch, T, functors::Name<T>, 1>(),
+      UNROLL_ELEMENTWISE(UNROLL_TWO, UNROLL_ONE, UNROLL_ONE, UNROLL_ONE)
+#undef UNROLL_TWO
+#undef UNROLL_ONE
   }};
   return kernels;
 }

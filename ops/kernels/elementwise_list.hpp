@@ -4,26 +4,51 @@
 
 namespace unroll::detail {
 
-/// The operations compiled for every instruction set: function object, name, number of tensor operands. Sin
-/// and Cos are not among them, because xsimd reduces large angles in functions that are one symbol for all
-/// sets.
+/// The operations compiled for every instruction set: function object, name in messages, and the result, an expression of
+/// the functions of core/simd/dual.hpp: of a and b for two tensors, of x for one, of x and a number c beside it. `Own`
+/// ones are written out in kernels/elementwise.hpp. Sin and Cos are not among them, because xsimd reduces large angles in
+/// functions that are one symbol for all sets.
 // clang-format off
-#define UNROLL_ELEMENTWISE(X)                                                                               \
-  X(Add, "add", 2) X(Sub, "sub", 2) X(Mul, "mul", 2) X(Div, "div", 2) X(Pow, "pow", 2)                      \
-  X(Maximum, "maximum", 2) X(Minimum, "minimum", 2) X(AddNumber, "add", 1) X(MulNumber, "mul", 1)           \
-  X(DivNumber, "div", 1) X(NumberSub, "sub", 1) X(NumberDiv, "div", 1) X(PowNumber, "pow", 1)               \
-  X(PowWhole, "pow", 1) X(NumberPow, "pow", 1) X(MaximumNumber, "maximum", 1)                               \
-  X(MinimumNumber, "minimum", 1) X(Clamp, "clamp", 1) X(Negate, "negate", 1) X(Exp, "exp", 1)               \
-  X(Log, "log", 1) X(Log1p, "log1p", 1) X(Sqrt, "sqrt", 1) X(Abs, "abs", 1) X(Square, "square", 1)          \
-  X(Erf, "erf", 1) X(Tanh, "tanh", 1) X(Sigmoid, "sigmoid", 1) X(Relu, "relu", 1)                           \
-  X(LeakyRelu, "leaky_relu", 1) X(Softplus, "softplus", 1) X(Gelu, "gelu", 1)                               \
-  X(GeluTanh, "gelu_tanh", 1)
+#define UNROLL_ELEMENTWISE(Two, One, WithNumber, Own)         \
+  Two(Add, "add", a + b)                                      \
+  Two(Sub, "sub", a - b)                                      \
+  Two(Mul, "mul", a * b)                                      \
+  Two(Div, "div", a / b)                                      \
+  Two(Pow, "pow", pow(a, b))                                  \
+  Two(Maximum, "maximum", maximum(a, b))                      \
+  Two(Minimum, "minimum", minimum(a, b))                      \
+  One(Negate, "negate", -x)                                   \
+  One(Exp, "exp", exp(x))                                     \
+  One(Log, "log", log(x))                                     \
+  One(Log1p, "log1p", log1p(x))                               \
+  One(Sqrt, "sqrt", sqrt(x))                                  \
+  One(Abs, "abs", abs(x))                                     \
+  One(Square, "square", x * x)                                \
+  One(Erf, "erf", erf(x))                                     \
+  One(Tanh, "tanh", tanh(x))                                  \
+  One(Sigmoid, "sigmoid", sigmoid(x))                         \
+  One(Relu, "relu", relu(x))                                  \
+  One(Softplus, "softplus", softplus(x))                      \
+  One(Gelu, "gelu", gelu(x))                                  \
+  WithNumber(AddNumber, "add", x + X(c))                      \
+  WithNumber(MulNumber, "mul", x * X(c))                      \
+  WithNumber(DivNumber, "div", x / X(c))                      \
+  WithNumber(NumberSub, "sub", X(c) - x)                      \
+  WithNumber(NumberDiv, "div", X(c) / x)                      \
+  WithNumber(PowNumber, "pow", pow(x, X(c)))                  \
+  WithNumber(NumberPow, "pow", pow(X(c), x))                  \
+  WithNumber(MaximumNumber, "maximum", maximum(x, X(c)))      \
+  WithNumber(MinimumNumber, "minimum", minimum(x, X(c)))      \
+  WithNumber(LeakyRelu, "leaky_relu", leaky_relu(x, X(c)))    \
+  Own(PowWhole, "pow", )                                      \
+  Own(Clamp, "clamp", )                                       \
+  Own(GeluTanh, "gelu_tanh", )
 // clang-format on
 
 /// Position of an operation in the tables.
 enum class Elementwise {
-#define UNROLL_ENUMERATE(Name, name, operands) Name,
-  UNROLL_ELEMENTWISE(UNROLL_ENUMERATE)
+#define UNROLL_ENUMERATE(Name, name, result) Name,
+  UNROLL_ELEMENTWISE(UNROLL_ENUMERATE, UNROLL_ENUMERATE, UNROLL_ENUMERATE, UNROLL_ENUMERATE)
 #undef UNROLL_ENUMERATE
       count,
   Sin = count,

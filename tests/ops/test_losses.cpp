@@ -8,6 +8,7 @@
 
 #include "op_check.hpp"
 #include "unroll/core/tape.hpp"
+#include "unroll/ops/elementwise.hpp"
 #include "unroll/ops/losses.hpp"
 
 using namespace unroll;
@@ -427,6 +428,31 @@ TEST_CASE("elementwise losses: gradients by differences") {
     CHECK(check_op([&](const Vars& x) { return loss(which, columns(x[0], 0, 5), columns(x[0], 2, 5), {}); },
                    {uniform(Shape{2, 8}, 3, 0.1, 0.9)}));
   }
+}
+
+TEST_CASE("a loss of one's own, counted by reduce_loss, is the built-in one") {
+  const auto w = uniform(Shape{6, 5}, 30, 0.1, 2).values;
+  for (const Reduction reduction : {Reduction::mean, Reduction::sum, Reduction::none})
+    for (const bool weighted : {false, true})
+      for (const bool given : {false, true}) {
+        LossOptions<double> o{.reduction = reduction};
+        if (weighted) o.weights = w;
+        if (given && reduction == Reduction::mean) o.denominator = 7;
+        const auto own = [&](const Vars& x) { return reduce_loss(square(x[0] - x[1]), o); };
+        CHECK(check_op(own, {uniform(Shape{6, 5}, 23, -1, 1), uniform(Shape{6, 5}, 24, -1, 1)}));
+        Tape<double> tape;
+        Recording<double> step(tape);
+        const auto x = input(uniform(Shape{6, 5}, 23, -1, 1).values, Shape{6, 5}), t = full<double>(Shape{6, 5}, 0.5);
+        const auto got = own({x, t}).to_vector(), want = squared_error(x, t, o).to_vector();
+        REQUIRE(got.size() == want.size());
+        for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == doctest::Approx(want[i]).epsilon(1e-14));
+      }
+  Tape<double> tape;
+  Recording<double> step(tape);
+  CHECK(reduce_loss(full<double>(Shape{0, 3}, 1)).item() == 0);
+  CHECK_THROWS_WITH_AS(reduce_loss(full<double>(Shape{2, 3}, 1), {.weights = w}), "[reduce_loss] 30 weights, expected 6",
+                       ShapeError);
+  CHECK_THROWS_AS(reduce_loss(full<double>(Shape{2, 3}, 1), {.denominator = -1}), ValueError);
 }
 
 TEST_CASE("elementwise losses: extremes and kinks") {
