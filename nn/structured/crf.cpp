@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "../../ops/losses_detail.hpp"
 #include "../init.hpp"
 #include "../sizes_detail.hpp"
 #include "crf_detail.hpp"
@@ -191,12 +192,7 @@ double inverse_denominator(const CrfLossOptions& options, const SequenceLayout& 
   const bool mean = options.reduction == CrfReduction::mean || options.reduction == CrfReduction::token_mean;
   const auto nonempty = std::count_if(layout.length, layout.length + layout.batch, [](Index n) { return n > 0; });
   const auto counted = static_cast<double>(options.reduction == CrfReduction::mean ? nonempty : layout.rows);
-  if (options.denominator && !mean) throw ValueError("[Crf] a denominator is given and the reduction is no mean");
-  if (options.denominator && !(*options.denominator > 0) && !(*options.denominator == 0 && counted == 0))
-    throw ValueError("[Crf] denominator ", *options.denominator, "; expected a positive number");
-  if (!mean) return 1;
-  const double d = options.denominator.value_or(counted);
-  return d == 0 ? 0 : 1 / d;
+  return detail::inverse_denominator("Crf", mean ? Reduction::mean : Reduction::sum, options.denominator, counted);
 }
 
 }  // namespace

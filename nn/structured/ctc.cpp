@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "../../ops/losses_detail.hpp"
 #include "ctc_detail.hpp"
 
 namespace unroll {
@@ -180,16 +181,6 @@ LabelChain* copy_targets(Tape<T>& tape, const CtcRows<T>& rows, std::span<const 
   return chains;
 }
 
-double inverse_denominator(const CtcOptions& options, Index batch) {
-  const bool mean = options.reduction == Reduction::mean;
-  if (options.denominator && !mean)
-    throw ValueError("[ctc_loss] a denominator is given and the reduction is not mean; expected Reduction::mean");
-  if (options.denominator && !(*options.denominator > 0) && !(*options.denominator == 0 && batch == 0))
-    throw ValueError("[ctc_loss] denominator ", *options.denominator, "; expected a positive number");
-  const double d = options.denominator.value_or(static_cast<double>(batch));
-  return !mean ? 1 : d == 0 ? 0 : 1 / d;
-}
-
 }  // namespace
 
 template <class T>
@@ -199,7 +190,8 @@ Variable<T> ctc_loss(const Sequence<T>& logits, std::span<const std::vector<Inde
   m.rows = detail::ctc_rows("ctc_loss", logits, options.blank);
   Tape<T>& tape = *current_tape<T>;
   const SequenceLayout& layout = *m.rows.layout;
-  const double inverse = inverse_denominator(options, layout.batch);
+  const double inverse = detail::inverse_denominator("ctc_loss", options.reduction, options.denominator,
+                                                     static_cast<double>(layout.batch));
   m.chains = copy_targets(tape, m.rows, targets, options.blank);
   m.blank = options.blank;
   m.each = options.reduction == Reduction::none;

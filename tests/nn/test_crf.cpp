@@ -472,9 +472,10 @@ TEST_CASE("the messages") {
   CHECK_THROWS_AS(nll({{0}, {1, 2, 0}}), ShapeError);
   CHECK_THROWS_AS(nll({{0, 1}}), ShapeError);
   CHECK_THROWS_WITH_AS(nll({{0, 1}, {1, 2, 0}}, {.reduction = CrfReduction::sum, .denominator = 2}),
-                       "[Crf] a denominator is given and the reduction is no mean", ValueError);
+                       "[Crf] a denominator is given and the reduction is not mean; expected Reduction::mean",
+                       ValueError);
   CHECK_THROWS_WITH_AS(nll({{0, 1}, {1, 2, 0}}, {.denominator = 0}),
-                       "[Crf] denominator 0.000000; expected a positive number", ValueError);
+                       "[Crf] denominator 0.000000, expected a positive number", ValueError);
   const auto wide = sequence(std::vector<Vector>{Vector(8)}, 4);
   CHECK_THROWS_WITH_AS(crf.viterbi(wide), "[Crf] emissions (2,4) for 3 tags; expected (N,3)", ShapeError);
   CHECK_THROWS_AS(crf.marginals(wide), ShapeError);

@@ -414,7 +414,7 @@ TEST_CASE("the messages") {
                        "[ctc_loss] a denominator is given and the reduction is not mean; expected Reduction::mean",
                        ValueError);
   CHECK_THROWS_WITH_AS(ctc_loss(x, {{1}, {1}}, {.denominator = -1}),
-                       "[ctc_loss] denominator -1.000000; expected a positive number", ValueError);
+                       "[ctc_loss] denominator -1.000000, expected a positive number", ValueError);
   CHECK_THROWS_WITH_AS(ctc_decode_greedy(x, -1), "[ctc_decode_greedy] blank -1; expected 0 .. 2", ValueError);
   CHECK_THROWS_WITH_AS(ctc_decode_beam(x, {.width = 2, .n_best = 3}),
                        "[ctc_decode_beam] n_best 3, width 2; expected 1 <= n_best <= width", ValueError);
