@@ -2,9 +2,12 @@
 /// \file
 /// Modules to and from files and state dicts, by the dotted names of their parameters.
 
+#include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../../nn/module.hpp"
@@ -43,6 +46,9 @@ struct SaveOptions {
 };
 
 namespace detail {
+
+/// "2 missing: a, b; 1 unexpected: c": what the lists that are not empty say.
+std::string name_lists(std::initializer_list<std::pair<const char*, std::span<const std::string>>> lists);
 
 /// A name of a parameter. Tied parameters have one in every place, which is how PyTorch's state_dict() lists them.
 template <class T>
