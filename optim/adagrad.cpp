@@ -21,15 +21,12 @@ template <class T>
 void Adagrad<T>::update(std::size_t i, ParameterStorage<T>& p, Index step) {
   const double lr = this->rate(i) / (1 + static_cast<double>(step - 1) * options_.lr_decay), decay = this->decay(i);
   const detail::AdagradNumbers numbers = {lr, options_.eps, decay};
-  const auto update = detail::active_update_kernels<T>().adagrad;
   T* sum = this->state(0, i);
-  if (p.dense || decay != 0) {
-    update(p.value, p.grad, sum, p.shape.size(), numbers);
-    return;
-  }
-  const Index cols = p.shape.cols();
-  for (const Index row : p.touched_rows)
-    update(p.value + row * cols, p.grad + row * cols, sum + row * cols, cols, numbers);
+  const auto update = [&](Index first, Index count) {
+    detail::active_update_kernels<T>().adagrad(p.value + first, p.grad + first, sum + first, count, numbers);
+  };
+  if (decay != 0) return update(0, p.shape.size());
+  detail::each_reached(p, update);
 }
 
 template class Adagrad<float>;

@@ -18,11 +18,7 @@ void each_gradient(const ParameterList<T>& parameters, const F& f) {
     bool seen = false;
     for (std::size_t k = 0; k < i && !seen; ++k) seen = parameters[k].storage.get() == p;
     if (seen) continue;
-    if (p->dense) {
-      f(p->grad, p->shape.size());
-    } else {
-      for (const Index row : p->touched_rows) f(p->grad + row * p->shape.cols(), p->shape.cols());
-    }
+    detail::each_reached(*p, [&](Index first, Index count) { f(p->grad + first, count); });
   }
 }
 

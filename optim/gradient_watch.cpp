@@ -5,22 +5,18 @@
 #include <cstdio>
 
 #include "../core/error.hpp"
+#include "../core/simd/kernels.hpp"
+#include "optimizer.hpp"
 
 namespace unroll {
 namespace {
 
 template <class T>
 double norm_of(const ParameterStorage<T>& p) {
-  if (!p.has_grad) return 0;
   double sum = 0;
-  const auto add = [&](const T* from, Index count) {
-    for (Index i = 0; i < count; ++i) sum += static_cast<double>(from[i]) * static_cast<double>(from[i]);
-  };
-  if (p.dense) {
-    add(p.grad, p.shape.size());
-  } else {
-    for (const Index row : p.touched_rows) add(p.grad + row * p.shape.cols(), p.shape.cols());
-  }
+  if (p.has_grad)
+    detail::each_reached(
+        p, [&](Index first, Index count) { sum += detail::kernels<T>().sum_of_squares(p.grad + first, count); });
   return std::sqrt(sum);
 }
 

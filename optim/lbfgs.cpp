@@ -56,13 +56,8 @@ void take_gradients(const ParameterList<T>& parameters, std::vector<T>& g) {
   std::ranges::fill(g, T(0));
   each_place<T>(parameters, [&](const ParameterStorage<T>& p, std::size_t offset) {
     if (p.frozen || !p.has_grad) return;
-    if (p.dense) {
-      std::copy_n(p.grad, p.shape.size(), g.data() + offset);
-      return;
-    }
-    const Index cols = p.shape.cols();
-    for (const Index row : p.touched_rows)
-      std::copy_n(p.grad + row * cols, cols, g.data() + offset + static_cast<std::size_t>(row * cols));
+    detail::each_reached(
+        p, [&](Index first, Index count) { std::copy_n(p.grad + first, count, g.data() + offset + first); });
   });
 }
 

@@ -107,6 +107,17 @@ class Optimizer {
   std::vector<Index> steps_;
 };
 
+namespace detail {
+
+/// f(first element, count) for every run of elements that the gradient may have reached: all, or a table's rows.
+template <class T, class F>
+UNROLL_PER_ISA void each_reached(const ParameterStorage<T>& p, const F& f) {
+  if (p.dense) return f(Index{0}, p.shape.size());
+  for (const Index row : p.touched_rows) f(row * p.shape.cols(), p.shape.cols());
+}
+
+}  // namespace detail
+
 extern template class Optimizer<float>;
 extern template class Optimizer<double>;
 

@@ -19,16 +19,14 @@ SGD<T>::SGD(const ParameterList<T>& parameters, const SGDOptions& options, const
 template <class T>
 void SGD<T>::update(std::size_t i, ParameterStorage<T>& p, Index step) {
   const double decay = this->decay(i);
-  const auto& kernels = detail::active_update_kernels<T>();
   const detail::SgdNumbers numbers = {this->rate(i), options_.momentum, options_.dampening,
                                       decay,         options_.nesterov, step == 1};
   T* velocity = options_.momentum != 0 ? this->state(0, i) : nullptr;
-  if (velocity || p.dense || decay != 0) {
-    kernels.sgd(p.value, p.grad, velocity, p.shape.size(), numbers);
-    return;
-  }
-  const Index cols = p.shape.cols();
-  for (const Index row : p.touched_rows) kernels.sgd(p.value + row * cols, p.grad + row * cols, nullptr, cols, numbers);
+  const auto update = [&](Index first, Index count) {
+    detail::active_update_kernels<T>().sgd(p.value + first, p.grad + first, velocity, count, numbers);
+  };
+  if (velocity || decay != 0) return update(0, p.shape.size());
+  detail::each_reached(p, update);
 }
 
 template class SGD<float>;

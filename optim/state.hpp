@@ -36,7 +36,7 @@ namespace detail {
 /// A visitor that calls a function.
 template <class F>
 struct UNROLL_PER_ISA StateCalls final : StateVisitor {
-  explicit StateCalls(F g) : f(std::move(g)) {}
+  explicit StateCalls(F g) : f(std::forward<F>(g)) {}
   void array(const std::string& name, std::span<float> values) override { f(name, values); }
   void array(const std::string& name, std::span<double> values) override { f(name, values); }
   void array(const std::string& name, std::span<std::int64_t> values) override { f(name, values); }

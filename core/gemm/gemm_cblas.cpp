@@ -9,21 +9,20 @@
 #define HAVE_CBLAS 1
 #endif
 #include <complex>
-
 #include <xflens/cxxblas/cxxblas.cxx>
+
+bool unroll::gemm_has_cblas() noexcept { return true; }
+#else
+bool unroll::gemm_has_cblas() noexcept { return false; }
 #endif
 
-namespace unroll {
+namespace unroll::detail {
 
 #ifdef UNROLL_HAVE_CBLAS
 
-bool gemm_has_cblas() noexcept { return true; }
-
-namespace detail {
-
 template <class T>
-void gemm_cblas(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alpha, const T* a,
-                Index lda, const T* b, Index ldb, T beta, T* c, Index ldc) {
+void gemm_cblas(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k, T alpha, const T* a, Index lda,
+                const T* b, Index ldb, T beta, T* c, Index ldc) {
   if (m == 0 || n == 0) return;
   if (k == 0 || alpha == T(0)) return gemm_scale(m, n, beta, c, ldc);
   const auto order = cxxblas::RowMajor;
@@ -31,8 +30,8 @@ void gemm_cblas(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k,
   const int im = static_cast<int>(m), in = static_cast<int>(n), ik = static_cast<int>(k);
   const int ia = static_cast<int>(lda), ib = static_cast<int>(ldb), ic = static_cast<int>(ldc);
   if (m != 1 && n != 1 && k != 1) {
-    cxxblas::gemm(order, ta ? cxxblas::Trans : cxxblas::NoTrans, tb ? cxxblas::Trans : cxxblas::NoTrans, im,
-                  in, ik, alpha, a, ia, b, ib, beta, c, ic);
+    cxxblas::gemm(order, ta ? cxxblas::Trans : cxxblas::NoTrans, tb ? cxxblas::Trans : cxxblas::NoTrans, im, in, ik,
+                  alpha, a, ia, b, ib, beta, c, ic);
     return;
   }
   // Some BLAS multiply y by beta == 0 in gemv, which keeps a NaN; ger knows no beta at all.
@@ -51,31 +50,18 @@ void gemm_cblas(Trans transpose_a, Trans transpose_b, Index m, Index n, Index k,
   }
 }
 
-template void gemm_cblas<float>(Trans, Trans, Index, Index, Index, float, const float*, Index, const float*,
-                                Index, float, float*, Index);
-template void gemm_cblas<double>(Trans, Trans, Index, Index, Index, double, const double*, Index,
-                                 const double*, Index, double, double*, Index);
-
-}  // namespace detail
-
 #else
-
-bool gemm_has_cblas() noexcept { return false; }
-
-namespace detail {
 
 template <class T>
 void gemm_cblas(Trans, Trans, Index, Index, Index, T, const T*, Index, const T*, Index, T, T*, Index) {
   throw Error("[gemm] the BLAS was asked for; this build has none");
 }
 
-template void gemm_cblas<float>(Trans, Trans, Index, Index, Index, float, const float*, Index, const float*,
-                                Index, float, float*, Index);
-template void gemm_cblas<double>(Trans, Trans, Index, Index, Index, double, const double*, Index,
-                                 const double*, Index, double, double*, Index);
-
-}  // namespace detail
-
 #endif
 
-}  // namespace unroll
+template void gemm_cblas<float>(Trans, Trans, Index, Index, Index, float, const float*, Index, const float*, Index,
+                                float, float*, Index);
+template void gemm_cblas<double>(Trans, Trans, Index, Index, Index, double, const double*, Index, const double*, Index,
+                                 double, double*, Index);
+
+}  // namespace unroll::detail

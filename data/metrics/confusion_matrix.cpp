@@ -26,6 +26,17 @@ std::string percent(Index part, Index whole) {
   return text;
 }
 
+Index row_sum(const ConfusionMatrix& m, Index c) {
+  Index sum = 0;
+  for (Index k = 0; k < std::ssize(m.classes); ++k) sum += m.at(c, k);
+  return sum;
+}
+Index column_sum(const ConfusionMatrix& m, Index c) {
+  Index sum = 0;
+  for (Index k = 0; k < std::ssize(m.classes); ++k) sum += m.at(k, c);
+  return sum;
+}
+
 std::string right_aligned(const std::string& text, std::size_t width) {
   return std::string(width - std::min(width, letters(text)), ' ') + text;
 }
@@ -45,21 +56,6 @@ void ConfusionMatrix::add(Index truth, Index guess) {
 Index ConfusionMatrix::at(Index truth, Index guess) const { return counts[truth * std::ssize(classes) + guess]; }
 
 Index ConfusionMatrix::total() const { return std::accumulate(counts.begin(), counts.end(), Index{0}); }
-
-namespace {
-
-Index row_sum(const ConfusionMatrix& m, Index c) {
-  Index sum = 0;
-  for (Index k = 0; k < std::ssize(m.classes); ++k) sum += m.at(c, k);
-  return sum;
-}
-Index column_sum(const ConfusionMatrix& m, Index c) {
-  Index sum = 0;
-  for (Index k = 0; k < std::ssize(m.classes); ++k) sum += m.at(k, c);
-  return sum;
-}
-
-}  // namespace
 
 double ConfusionMatrix::accuracy() const {
   Index right = 0;

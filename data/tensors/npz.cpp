@@ -18,17 +18,13 @@ namespace unroll {
 
 namespace {
 
-struct DiscardZip {
-  void operator()(zip_t* zip) const { zip_discard(zip); }
+template <auto end>
+struct Ends {
+  void operator()(auto* handle) const { end(handle); }
 };
-struct CloseMember {
-  void operator()(zip_file_t* file) const { zip_fclose(file); }
-};
-struct FreeSource {
-  void operator()(zip_source_t* source) const { zip_source_free(source); }
-};
-using ZipHandle = std::unique_ptr<zip_t, DiscardZip>;
-using Source = std::unique_ptr<zip_source_t, FreeSource>;
+using ZipHandle = std::unique_ptr<zip_t, Ends<zip_discard>>;
+using Source = std::unique_ptr<zip_source_t, Ends<zip_source_free>>;
+using Member = std::unique_ptr<zip_file_t, Ends<zip_fclose>>;
 
 // libzip's own record of what went wrong, of which nothing has to be freed once its text is copied.
 struct ZipError {
@@ -82,7 +78,7 @@ std::vector<std::byte> NpzFile::unpacked(std::string_view name) const {
   const auto place =
       std::ranges::lower_bound(zip_->places, name, {}, [](const auto& p) { return std::string_view(p.first); });
   if (place == zip_->places.end() || place->first != name) refuse("is not there");
-  const std::unique_ptr<zip_file_t, CloseMember> member(zip_fopen_index(zip_->zip.get(), place->second, 0));
+  const Member member(zip_fopen_index(zip_->zip.get(), place->second, 0));
   if (!member) refuse("cannot be opened: ", zip_strerror(zip_->zip.get()));
   std::vector<std::byte> bytes;
   constexpr std::size_t piece = 1 << 18;

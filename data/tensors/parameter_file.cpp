@@ -25,20 +25,20 @@ std::string view_text(const TensorView& v) {
 }  // namespace
 
 std::string LoadReport::str() const {
-  std::string text;
-  const auto add = [&](const std::vector<std::string>& names, const char* what) {
-    if (names.empty()) return;
-    if (!text.empty()) text += "; ";
-    text += detail::text(names.size(), " ", what, ": ");
-    for (std::size_t i = 0; i < names.size(); ++i) text += (i ? ", " : "") + names[i];
-  };
-  add(missing, "missing");
-  add(unexpected, "unexpected");
-  add(mismatched, "mismatched");
-  return text;
+  return detail::name_lists({{"missing", missing}, {"unexpected", unexpected}, {"mismatched", mismatched}});
 }
 
 namespace detail {
+
+std::string name_lists(std::initializer_list<std::pair<const char*, std::span<const std::string>>> lists) {
+  std::string all;
+  for (const auto& [what, names] : lists) {
+    if (names.empty()) continue;
+    all += text(all.empty() ? "" : "; ", names.size(), " ", what, ": ", names[0]);
+    for (const std::string& name : names.subspan(1)) all += ", " + name;
+  }
+  return all;
+}
 
 template <class T>
 LoadReport load_views(const std::string& where, std::span<const TensorView> views,

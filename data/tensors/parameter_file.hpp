@@ -2,9 +2,12 @@
 /// \file
 /// Modules to and from files and state dicts, by the dotted names of their parameters.
 
+#include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../../nn/module.hpp"
@@ -42,6 +45,9 @@ struct SaveOptions {
 };
 
 namespace detail {
+
+/// "2 missing: a, b; 1 unexpected: c": what the lists that are not empty say.
+std::string name_lists(std::initializer_list<std::pair<const char*, std::span<const std::string>>> lists);
 
 /// A name of a parameter. A tied parameter has a name in every place where it is used, as in PyTorch's state_dict().
 template <class T>

@@ -7,6 +7,7 @@
 #include <deque>
 
 #include "../../core/error.hpp"
+#include "../../data/tensors/parameter_file.hpp"
 
 namespace unroll {
 namespace {
@@ -93,20 +94,10 @@ SafetensorsFile open_checked(const std::string& path) {
 
 struct Differences {
   std::vector<std::string> missing, unexpected, mismatched, differing;
-  bool none() const { return missing.empty() && unexpected.empty() && mismatched.empty() && differing.empty(); }
-  std::string str() const {
-    std::string text;
-    const auto part = [&](std::vector<std::string> names, const char* what) {
-      if (names.empty()) return;
-      std::sort(names.begin(), names.end());
-      text += detail::text(text.empty() ? "" : "; ", names.size(), " ", what, ": ");
-      for (std::size_t i = 0; i < names.size(); ++i) text += (i > 0 ? ", " : "") + names[i];
-    };
-    part(missing, "missing");
-    part(unexpected, "unexpected");
-    part(mismatched, "of another kind");
-    part(differing, "different");
-    return text;
+  std::string str() {
+    for (auto* names : {&missing, &unexpected, &mismatched, &differing}) std::ranges::sort(*names);
+    return detail::name_lists(
+        {{"missing", missing}, {"unexpected", unexpected}, {"of another kind", mismatched}, {"different", differing}});
   }
 };
 
@@ -213,7 +204,7 @@ Metadata load_checkpoint(const std::string& path, const TrainingState& state) {
   std::sort(known.begin(), known.end());
   for (const TensorView& t : file.tensors())
     if (!std::binary_search(known.begin(), known.end(), t.name)) d.unexpected.push_back(quoted(t.name));
-  if (!d.none()) {
+  if (const std::string found_wrong = d.str(); !found_wrong.empty()) {
     Differences ignored;
     for (std::size_t i = 0; i < found.walks.size(); ++i) {
       const auto as_before = [&](const std::string& name) {
@@ -222,7 +213,7 @@ Metadata load_checkpoint(const std::string& path, const TrainingState& state) {
       };
       fill(found.walks[i], as_before, ignored);
     }
-    throw ValueError("[load_checkpoint] ", path, " does not fit: ", d.str());
+    throw ValueError("[load_checkpoint] ", path, " does not fit: ", found_wrong);
   }
   for (detail::StateLeaf& leaf : found.leaves) {
     if (leaf.must_agree) continue;
