@@ -69,7 +69,7 @@ class UNROLL_PER_ISA Pyramid {
   LayerResult<states, Variable<scalar>> run(const Variable<scalar>& x, const Initial&... initial) const {
     detail::batch_of("Pyramid", x);
     auto r = run(sequence(x), initial...);
-    return {unpad(r.outputs), std::move(r.final_states)};
+    return {padded(r.outputs), std::move(r.final_states)};
   }
 
   /// Input frames that one output step stands for: factor ^ levels.

@@ -115,8 +115,8 @@ PackedIds pack_ids(Tape<T>& tape, std::span<const std::vector<Index>> list) {
 }
 
 template <class T>
-Variable<T> unpad(const Sequence<T>& x) {
-  x.rows.check_usable("unpad");
+Variable<T> padded(const Sequence<T>& x) {
+  x.rows.check_usable("padded");
   const SequenceLayout& l = *x.layout;
   const Shape shape{l.steps, l.batch, x.rows.dim(1)};
   if (l.dense()) return reshape(x.rows, shape);
@@ -218,7 +218,7 @@ Variable<T> softmax_cross_entropy(const Sequence<T>& logits, std::span<const std
   template std::span<const Index> in_row_order(Tape<T>&, const SequenceLayout&, std::span<const std::vector<Index>>); \
   template std::span<const T> in_row_order(Tape<T>&, const SequenceLayout&, std::span<const std::vector<T>>);         \
   template PackedIds pack_ids(Tape<T>&, std::span<const std::vector<Index>>);                                         \
-  template Variable<T> unpad(const Sequence<T>&);                                                                     \
+  template Variable<T> padded(const Sequence<T>&);                                                                     \
   template Variable<T> last(const Sequence<T>&);                                                                      \
   template Variable<T> pool(const Sequence<T>&, Pool);                                                                \
   template Sequence<T> reverse(const Sequence<T>&);                                                                   \

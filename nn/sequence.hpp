@@ -67,7 +67,7 @@ PackedIds pack_ids(Tape<T>& tape, std::span<const std::vector<Index>> list);
 
 /// (T, B, F) with zeros where a sequence has ended: the one place where padding is made.
 template <class T>
-Variable<T> unpad(const Sequence<T>& x);
+Variable<T> padded(const Sequence<T>& x);
 /// (B, F): the last step of each sequence, zeros for one of length 0.
 template <class T>
 Variable<T> last(const Sequence<T>& x);

@@ -44,65 +44,57 @@ UNROLL_PER_ISA auto binary(Elementwise op, const A& a, const B& b) {
 template <class A, class B>
 concept TensorAndNumber = (Tensor<A> && PlainNumber<B>) || (PlainNumber<A> && Tensor<B>);
 
+/// `both` of two tensors; with a number on the right or on the left the operation of that.
+template <class A, class B>
+UNROLL_PER_ISA auto tensors_or_number(Elementwise both, Elementwise right, Elementwise left, const A& a, const B& b) {
+  if constexpr (PlainNumber<B>) {
+    return with_number(right, a, b);
+  } else if constexpr (PlainNumber<A>) {
+    return with_number(left, b, a);
+  } else {
+    return binary(both, a, b);
+  }
+}
+
 }  // namespace detail
+
+/// Two tensors, or a tensor and a plain number.
+template <class A, class B>
+concept TensorOperands = TensorPair<A, B> || detail::TensorAndNumber<A, B>;
 
 // Arithmetic ---------------------------------------------------------------------------
 
 /// a + b.
-template <Tensor A, Tensor B>
-requires TensorPair<A, B>
-UNROLL_PER_ISA auto add(const A& a, const B& b) { return detail::binary(detail::Elementwise::Add, a, b); }
-/// x + c.
-template <Tensor X, PlainNumber N>
-UNROLL_PER_ISA auto add(const X& x, N c) {
-  return detail::with_number(detail::Elementwise::AddNumber, x, c);
-}
-/// c + x.
-template <PlainNumber N, Tensor X>
-UNROLL_PER_ISA auto add(N c, const X& x) {
-  return detail::with_number(detail::Elementwise::AddNumber, x, c);
+template <class A, class B>
+requires TensorOperands<A, B>
+UNROLL_PER_ISA auto add(const A& a, const B& b) {
+  using enum detail::Elementwise;
+  return detail::tensors_or_number(Add, AddNumber, AddNumber, a, b);
 }
 /// a - b.
-template <Tensor A, Tensor B>
-requires TensorPair<A, B>
-UNROLL_PER_ISA auto sub(const A& a, const B& b) { return detail::binary(detail::Elementwise::Sub, a, b); }
-/// x - c.
-template <Tensor X, PlainNumber N>
-UNROLL_PER_ISA auto sub(const X& x, N c) {
-  return detail::with_number(detail::Elementwise::AddNumber, x, -static_cast<ScalarOf<X>>(c));
-}
-/// c - x.
-template <PlainNumber N, Tensor X>
-UNROLL_PER_ISA auto sub(N c, const X& x) {
-  return detail::with_number(detail::Elementwise::NumberSub, x, c);
+template <class A, class B>
+requires TensorOperands<A, B>
+UNROLL_PER_ISA auto sub(const A& a, const B& b) {
+  using enum detail::Elementwise;
+  if constexpr (PlainNumber<B>) {
+    return detail::with_number(AddNumber, a, -static_cast<ScalarOf<A>>(b));
+  } else {
+    return detail::tensors_or_number(Sub, Sub, NumberSub, a, b);
+  }
 }
 /// a * b.
-template <Tensor A, Tensor B>
-requires TensorPair<A, B>
-UNROLL_PER_ISA auto mul(const A& a, const B& b) { return detail::binary(detail::Elementwise::Mul, a, b); }
-/// x * c.
-template <Tensor X, PlainNumber N>
-UNROLL_PER_ISA auto mul(const X& x, N c) {
-  return detail::with_number(detail::Elementwise::MulNumber, x, c);
-}
-/// c * x.
-template <PlainNumber N, Tensor X>
-UNROLL_PER_ISA auto mul(N c, const X& x) {
-  return detail::with_number(detail::Elementwise::MulNumber, x, c);
+template <class A, class B>
+requires TensorOperands<A, B>
+UNROLL_PER_ISA auto mul(const A& a, const B& b) {
+  using enum detail::Elementwise;
+  return detail::tensors_or_number(Mul, MulNumber, MulNumber, a, b);
 }
 /// a / b.
-template <Tensor A, Tensor B>
-requires TensorPair<A, B>
-UNROLL_PER_ISA auto div(const A& a, const B& b) { return detail::binary(detail::Elementwise::Div, a, b); }
-/// x / c.
-template <Tensor X, PlainNumber N>
-UNROLL_PER_ISA auto div(const X& x, N c) {
-  return detail::with_number(detail::Elementwise::DivNumber, x, c);
-}
-/// c / x.
-template <PlainNumber N, Tensor X>
-UNROLL_PER_ISA auto div(N c, const X& x) {
-  return detail::with_number(detail::Elementwise::NumberDiv, x, c);
+template <class A, class B>
+requires TensorOperands<A, B>
+UNROLL_PER_ISA auto div(const A& a, const B& b) {
+  using enum detail::Elementwise;
+  return detail::tensors_or_number(Div, DivNumber, NumberDiv, a, b);
 }
 /// -x.
 template <Tensor X>
@@ -112,22 +104,26 @@ UNROLL_PER_ISA auto negate(const X& x) {
 
 /// `add`: two tensors, or a tensor and a plain number.
 template <class A, class B>
-requires(TensorPair<A, B> || detail::TensorAndNumber<A, B>) UNROLL_PER_ISA auto operator+(const A& a, const B& b) {
+requires TensorOperands<A, B>
+UNROLL_PER_ISA auto operator+(const A& a, const B& b) {
   return add(a, b);
 }
 /// `sub`: two tensors, or a tensor and a plain number.
 template <class A, class B>
-requires(TensorPair<A, B> || detail::TensorAndNumber<A, B>) UNROLL_PER_ISA auto operator-(const A& a, const B& b) {
+requires TensorOperands<A, B>
+UNROLL_PER_ISA auto operator-(const A& a, const B& b) {
   return sub(a, b);
 }
 /// `mul`: two tensors, or a tensor and a plain number.
 template <class A, class B>
-requires(TensorPair<A, B> || detail::TensorAndNumber<A, B>) UNROLL_PER_ISA auto operator*(const A& a, const B& b) {
+requires TensorOperands<A, B>
+UNROLL_PER_ISA auto operator*(const A& a, const B& b) {
   return mul(a, b);
 }
 /// `div`: two tensors, or a tensor and a plain number.
 template <class A, class B>
-requires(TensorPair<A, B> || detail::TensorAndNumber<A, B>) UNROLL_PER_ISA auto operator/(const A& a, const B& b) {
+requires TensorOperands<A, B>
+UNROLL_PER_ISA auto operator/(const A& a, const B& b) {
   return div(a, b);
 }
 /// `negate`.
@@ -178,33 +174,20 @@ template <PlainNumber N, Tensor X>
 UNROLL_PER_ISA auto pow(N c, const X& x) {
   return detail::with_number(detail::Elementwise::NumberPow, x, c);
 }
-/// The larger of a and b, NaN if either is. The gradient goes to the one taken, one half to each at a tie.
-template <Tensor A, Tensor B>
-requires TensorPair<A, B>
-UNROLL_PER_ISA auto maximum(const A& a, const B& b) { return detail::binary(detail::Elementwise::Maximum, a, b); }
-/// The larger of x and c. Derivative one half where they are equal.
-template <Tensor X, PlainNumber N>
-UNROLL_PER_ISA auto maximum(const X& x, N c) {
-  return detail::with_number(detail::Elementwise::MaximumNumber, x, c);
+/// The larger of a and b, NaN if either is. The gradient goes to the one taken, one half to each at a tie; of a tensor and
+/// a number one half there.
+template <class A, class B>
+requires TensorOperands<A, B>
+UNROLL_PER_ISA auto maximum(const A& a, const B& b) {
+  using enum detail::Elementwise;
+  return detail::tensors_or_number(Maximum, MaximumNumber, MaximumNumber, a, b);
 }
-/// The larger of c and x.
-template <PlainNumber N, Tensor X>
-UNROLL_PER_ISA auto maximum(N c, const X& x) {
-  return detail::with_number(detail::Elementwise::MaximumNumber, x, c);
-}
-/// The smaller of a and b, NaN if either is. The gradient goes to the one taken, one half to each at a tie.
-template <Tensor A, Tensor B>
-requires TensorPair<A, B>
-UNROLL_PER_ISA auto minimum(const A& a, const B& b) { return detail::binary(detail::Elementwise::Minimum, a, b); }
-/// The smaller of x and c. Derivative one half where they are equal.
-template <Tensor X, PlainNumber N>
-UNROLL_PER_ISA auto minimum(const X& x, N c) {
-  return detail::with_number(detail::Elementwise::MinimumNumber, x, c);
-}
-/// The smaller of c and x.
-template <PlainNumber N, Tensor X>
-UNROLL_PER_ISA auto minimum(N c, const X& x) {
-  return detail::with_number(detail::Elementwise::MinimumNumber, x, c);
+/// The smaller of a and b, NaN if either is. The gradient as for `maximum`.
+template <class A, class B>
+requires TensorOperands<A, B>
+UNROLL_PER_ISA auto minimum(const A& a, const B& b) {
+  using enum detail::Elementwise;
+  return detail::tensors_or_number(Minimum, MinimumNumber, MinimumNumber, a, b);
 }
 /// x held between `low` and `high`. Derivative 1 inside and on both bounds, 0 outside. Throws ValueError
 /// unless low <= high.

@@ -118,7 +118,7 @@ Examined run_layer(const LayerFunction& layer, const ParameterList<double>& para
   std::vector<Variable<double>> all;
   const Sequence<double> outputs = layer(sequence(in, lengths), all);
   Examined seen;
-  const Variable<double> rectangle = unpad(outputs);
+  const Variable<double> rectangle = padded(outputs);
   const std::vector<Index> out_lengths = outputs.lengths();
   for (Index b = 0; b < count; ++b)
     seen.outputs.push_back(

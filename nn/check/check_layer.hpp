@@ -217,7 +217,7 @@ class UNROLL_PER_ISA LayerExaminer {
     }
   }
   static Variable<double> tensor(const Variable<double>& y) { return y; }
-  static Variable<double> tensor(const Sequence<double>& y) { return unpad(y); }
+  static Variable<double> tensor(const Sequence<double>& y) { return padded(y); }
   template <class T>
   static std::vector<T> values_of(const Variable<T>& y) {
     return y.to_vector();

@@ -331,7 +331,7 @@ struct Planted {
   Var output_in(const Var&, const Var& s) const { return plant == Plant::wrong_output_in ? s + 1.0 : s; }
   RnnResult<Var, Sequence<double>> run(const Sequence<double>& x, const Var& from) const {
     if constexpr (plant == Plant::padding) {
-      const auto r = run(unpad(x), from);
+      const auto r = run(padded(x), from);
       const std::vector<Index> all = x.lengths();
       return {sequence(r.outputs, all), r.final_state, {}};
     } else {

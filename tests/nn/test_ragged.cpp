@@ -109,7 +109,7 @@ struct Run {
     append_members(middle.final_states, states);
     append_members(top.final_states, states);
     for (const auto& v : states) seen.final_states.push_back({v.shape(), v.to_vector()});
-    const Variable<double> rectangle = unpad(top.outputs);
+    const Variable<double> rectangle = padded(top.outputs);
     const auto top_lengths = top.outputs.lengths();
     const Index out = model.pyramid.output_size();
     for (Index b = 0; b < count; ++b) {

@@ -75,7 +75,7 @@ TEST_CASE("layout: rows from long to short, step after step") {
   });
 }
 
-TEST_CASE("sequence, list of sequences, unpad, last, reverse, pool") {
+TEST_CASE("sequence, list of sequences, padded, last, reverse, pool") {
   for (const Lengths& lengths : cases)
     in_both_scopes([&] {
       const auto batch = static_cast<Index>(lengths.size());
@@ -90,10 +90,10 @@ TEST_CASE("sequence, list of sequences, unpad, last, reverse, pool") {
       CHECK(same.rows.to_vector() == x.rows.to_vector());
       CHECK(same.lengths() == lengths);
 
-      const auto rectangle = unpad(x).to_vector(), backwards = unpad(reverse(x)).to_vector();
+      const auto rectangle = padded(x).to_vector(), backwards = padded(reverse(x)).to_vector();
       const auto ends = last(x).to_vector(), sums = pool(x, Pool::sum).to_vector(),
                  means = pool(x, Pool::mean).to_vector(), tops = pool(x, Pool::max).to_vector();
-      CHECK(unpad(x).shape() == Shape{x.steps(), batch, 2});
+      CHECK(padded(x).shape() == Shape{x.steps(), batch, 2});
       CHECK(last(x).shape() == Shape{batch, 2});
       for (Index b = 0; b < batch; ++b)
         for (Index f = 0; f < 2; ++f) {
@@ -123,7 +123,7 @@ TEST_CASE("gradients of every function on sequences") {
     const auto x = check_input("x", Shape{5, batch, 2}, 3);
     const auto check = [&](auto&& f) { CHECK(gradcheck([&](auto v) { return f(sequence(v, lengths)); }, x)); };
     check([](auto s) { return s; });
-    check([](auto s) { return unpad(s); });
+    check([](auto s) { return padded(s); });
     check([](auto s) { return last(s); });
     check([](auto s) { return reverse(s); });
     check([](auto s) { return std::array{pool(s, Pool::sum), pool(s, Pool::mean), pool(s, Pool::max)}; });
@@ -143,24 +143,24 @@ TEST_CASE("join_frames: odd lengths lose nothing; expand_frames gives every fram
     const auto x = ragged({5, 1, 0, 4, 3}, 1);
     const auto wide = join_frames(x, 2);
     CHECK(wide.lengths() == Lengths{3, 1, 0, 2, 2});
-    CHECK(unpad(wide).to_vector() == Vector{1,  11, 101, 0, 0, 0, 301, 311, 401, 411,  //
+    CHECK(padded(wide).to_vector() == Vector{1,  11, 101, 0, 0, 0, 301, 311, 401, 411,  //
                                             21, 31, 0,   0, 0, 0, 321, 331, 421, 0,    //
                                             41, 0,  0,   0, 0, 0, 0,   0,   0,   0});
     const auto mean = join_frames(x, 2, JoinFrames::mean), max = join_frames(x, 3, JoinFrames::max);
-    CHECK(unpad(mean).to_vector() == Vector{6, 101, 0, 306, 406, 26, 0, 0, 326, 421, 41, 0, 0, 0, 0});
+    CHECK(padded(mean).to_vector() == Vector{6, 101, 0, 306, 406, 26, 0, 0, 326, 421, 41, 0, 0, 0, 0});
     CHECK(max.lengths() == Lengths{2, 1, 0, 2, 1});
-    CHECK(unpad(max).to_vector() == Vector{21, 101, 0, 321, 421, 41, 0, 0, 331, 0});
+    CHECK(padded(max).to_vector() == Vector{21, 101, 0, 321, 421, 41, 0, 0, 331, 0});
     CHECK(join_frames(x, 1).rows.to_vector() == x.rows.to_vector());
     CHECK(join_frames(x, 9).lengths() == Lengths{1, 1, 0, 1, 1});
 
     const auto back = expand_frames(mean, 2, x);
     CHECK(back.lengths() == x.lengths());
-    CHECK(unpad(back).to_vector() ==
+    CHECK(padded(back).to_vector() ==
           Vector{6, 101, 0, 306, 406, 6, 0, 0, 306, 406, 26, 0, 0, 326, 421, 26, 0, 0, 326, 0, 41, 0, 0, 0, 0});
     // Rounding up twice is rounding up once: two halvings are one joining of four.
     const auto twice = join_frames(join_frames(x, 2, JoinFrames::max), 2, JoinFrames::max);
     CHECK(twice.lengths() == join_frames(x, 4).lengths());
-    CHECK(unpad(expand_frames(twice, 4, x)).dim(0) == 5);
+    CHECK(padded(expand_frames(twice, 4, x)).dim(0) == 5);
     CHECK(join_frames(ragged({0, 0}), 2).lengths() == Lengths{0, 0});
   });
 }

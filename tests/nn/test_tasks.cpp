@@ -186,7 +186,7 @@ TEST_CASE("repeat_steps, append_to_steps: values, gradients, what they refuse") 
   CHECK(repeat_steps(v, 0).shape() == Shape{0, 2, 2});
   const auto ragged = repeat_steps(v, Symbols{1, 3});
   CHECK(ragged.lengths() == Symbols{1, 3});
-  CHECK(unpad(ragged).to_vector() == Numbers{1, 2, 3, 4, 0, 0, 3, 4, 0, 0, 3, 4});
+  CHECK(padded(ragged).to_vector() == Numbers{1, 2, 3, 4, 0, 0, 3, 4, 0, 0, 3, 4});
   const auto x = input(Numbers{7.0, 8.0}, Shape{1, 2, 1});
   CHECK(append_to_steps(x, v).to_vector() == Numbers{7, 1, 2, 8, 3, 4});
   CHECK(append_to_steps(sequence(x, Symbols{0, 1}), v).rows.to_vector() == Numbers{8, 3, 4});

@@ -120,7 +120,7 @@ void compare(Theirs theirs, Index layers, const std::vector<Index>& lengths, boo
       states, [&](const char*, auto& v) { v = unroll::at(initial[m % kinds], static_cast<Index>(m / kinds)), ++m; });
   const auto sequence = unroll::sequence(in, lengths);
   const auto r = given_states ? ours.run(sequence, states) : ours.run(sequence);
-  const Variable outputs = unpad(r.outputs);
+  const Variable outputs = padded(r.outputs);
   Variable loss = weighted(outputs, wy);
   m = 0;
   unroll::detail::visit_state(r.final_states, [&](const char*, const auto& v) {
