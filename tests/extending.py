@@ -4,8 +4,9 @@
     tests/extending.py --work DIR --compiler C++ --flags "..." --libraries "..." [RECIPE...]
 
 A recipe is a chapter ("## A new cell") with ```diff blocks, as `git diff` and `patch -p1` write and read them. Compiled are
-the .cpp files that it adds or changes and, of a header, those of its name (ops/kernels/losses.hpp: ops/kernels/losses_isa.cpp
-and ops/losses.cpp); they are linked before the library that is there, so they take the place of what is in it. Each
+the .cpp files that it adds or changes and, of a header, those that share its first word, in its folder and the one above
+(ops/kernels/elementwise_list.hpp: ops/kernels/elementwise_isa.cpp and ops/elementwise.cpp); they are linked before the
+library that is there, so they take the place of what is in it. Each
 test and program among them is then run, a program by its tests/examples/NAME.cmake. Kernels are those of the compiler's
 baseline alone.
 """
@@ -69,9 +70,9 @@ class Recipe:
             if file.suffix == ".cpp":
                 library.add(file)
             elif file.suffix == ".hpp":
-                of_its_name = [file.with_suffix(".cpp"), file.with_name(file.stem + "_isa.cpp"),
-                               file.parent.parent / (file.stem + ".cpp")]
-                library |= {f for f in of_its_name if (self.tree / f).exists()}
+                word = file.stem.split("_")[0]
+                for folder in (file.parent, file.parent.parent):
+                    library |= {folder / p.name for p in (self.tree / folder).glob(f"{word}*.cpp")}
         return sorted(library), programs
 
     def compile(self, source):
