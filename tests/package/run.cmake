@@ -9,7 +9,7 @@ set(prefix "${work}/prefix")
 function(run)
   list(JOIN ARGN " " command)
   message(STATUS "${command}")
-  execute_process(COMMAND ${ARGN} COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${ARGN} WORKING_DIRECTORY "${work}" COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 
 function(try_project name source)
@@ -20,6 +20,7 @@ function(try_project name source)
 endfunction()
 
 file(REMOVE_RECURSE "${work}")
+file(MAKE_DIRECTORY "${work}")
 if(way STREQUAL "subdirectory")
   try_project(add_subdirectory "${outside}/subdirectory" -DBUILD_SHARED_LIBS=ON -DCMAKE_BUILD_TYPE=Debug
               -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DUNROLL_COMPILER_KNOWS_AVX2=OFF -DUNROLL_COMPILER_KNOWS_AVX512=OFF
