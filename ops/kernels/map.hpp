@@ -120,19 +120,23 @@ struct MapLoops<Arch, T, F, std::integer_sequence<int, I...>> {
   }
 
   static UNROLL_INLINE L load(const MapCall<T>& c, int i, const T* p, std::int64_t j, int n) {
-    return L::load(p + (j & c.in_col[i]), c.in_col[i] ? n : L::size);
+    return n == L::size || !c.in_col[i] ? L::load(p + (j & c.in_col[i])) : L::load(p + j, n);
   }
 
   template <class R, int... K>
   static UNROLL_INLINE void store(const MapCall<T>& c, std::int64_t at, int n, const R& r,
                                   std::integer_sequence<int, K...>) {
-    (map_result<K, L>(r).store(c.out[K] + at, n), ...);
+    if (n == L::size) {
+      (map_result<K, L>(r).store(c.out[K] + at), ...);
+    } else {
+      (map_result<K, L>(r).store(c.out[K] + at, n), ...);
+    }
   }
 
   template <int... K>
   static UNROLL_INLINE void load_adjoints(const MapCall<T>& c, std::int64_t at, int n, L* dy,
                                           std::integer_sequence<int, K...>) {
-    ((dy[K] = c.d_out[K] ? L::load(c.d_out[K] + at, n) : L(T(0))), ...);
+    ((dy[K] = !c.d_out[K] ? L(T(0)) : n == L::size ? L::load(c.d_out[K] + at) : L::load(c.d_out[K] + at, n)), ...);
   }
 
   // d / d input J = sum over outputs of their adjoint times the partial derivative.
@@ -148,13 +152,25 @@ struct MapLoops<Arch, T, F, std::integer_sequence<int, I...>> {
     if ((y.nonzero >> J & 1u) && arrived) sum = mul_add(dy, y.d[J], sum);
   }
 
-  // Lanes behind the end of a row hold derivatives at 0, which may be anything.
   static UNROLL_INLINE void deliver(MapGrad how, T* d, std::int64_t j, int n, L g, L& sum) {
-    if (how == MapGrad::write) {
-      g.store(d + j, n);
+    if (how == MapGrad::none) return;
+    if (n < L::size) {
+      deliver_end(how, d + j, n, g, sum);
+    } else if (how == MapGrad::write) {
+      g.store(d + j);
     } else if (how == MapGrad::add) {
-      (L::load(d + j, n) + g).store(d + j, n);
-    } else if (how == MapGrad::reduce) {
+      (L::load(d + j) + g).store(d + j);
+    } else {
+      sum += g;
+    }
+  }
+  // Lanes behind the end of a row hold derivatives at 0, which may be anything.
+  static UNROLL_INLINE void deliver_end(MapGrad how, T* d, int n, const L& g, L& sum) {
+    if (how == MapGrad::write) {
+      g.store(d, n);
+    } else if (how == MapGrad::add) {
+      (L::load(d, n) + g).store(d, n);
+    } else {
       sum += g.first(n);
     }
   }

@@ -65,14 +65,15 @@ def copy_tree(source, target):
     for folder in FOLDERS:
         (target / folder).mkdir(parents=True, exist_ok=True)
         if (source / folder).exists():
-            files += [f for f in (source / folder).iterdir() if f.is_file()]
+            files += [f for f in (source / folder).rglob("*") if f.is_file()]
     for f in files:
         to = target / f.relative_to(source)
         wanted.add(to)
+        to.parent.mkdir(parents=True, exist_ok=True)
         if not to.exists() or to.read_bytes() != f.read_bytes():
             shutil.copyfile(f, to)
     for folder in FOLDERS:
-        for f in (target / folder).iterdir():
+        for f in (target / folder).rglob("*"):
             if f.is_file() and f not in wanted:
                 f.unlink()
 
