@@ -11,6 +11,7 @@
 #include "optim_cases.hpp"
 #include "unroll/core/error.hpp"
 #include "unroll/core/tape.hpp"
+#include "unroll/core/variable.hpp"
 #include "unroll/optim/clip.hpp"
 
 using namespace unroll;
