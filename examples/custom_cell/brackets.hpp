@@ -7,7 +7,6 @@
 
 #include "unroll/core/random.hpp"
 #include "unroll/core/shape.hpp"
-#include "unroll/data/batches/batches.hpp"  // lengths_of, for those who batch them
 
 namespace unroll::examples {
 
