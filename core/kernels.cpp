@@ -6,15 +6,12 @@ namespace unroll::detail {
 
 UNROLL_FOR_EACH_ISA(template <class T> const Kernels<T>& kernels();)
 
-template <>
-const Kernels<float>& kernels<float>() {
-  static const Kernels<float>& table = UNROLL_PICK_ISA(kernels<float>());
+template <class T>
+const Kernels<T>& kernels() {
+  static const Kernels<T>& table = UNROLL_PICK_ISA(kernels<T>());
   return table;
 }
-template <>
-const Kernels<double>& kernels<double>() {
-  static const Kernels<double>& table = UNROLL_PICK_ISA(kernels<double>());
-  return table;
-}
+template const Kernels<float>& kernels();
+template const Kernels<double>& kernels();
 
 }  // namespace unroll::detail

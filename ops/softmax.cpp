@@ -9,16 +9,13 @@ namespace unroll::detail {
 
 UNROLL_FOR_EACH_ISA(template <class T> const SoftmaxKernels<T>& softmax_kernels();)
 
-template <>
-const SoftmaxKernels<float>& softmax_kernels<float>() {
-  static const SoftmaxKernels<float>& table = UNROLL_PICK_ISA(softmax_kernels<float>());
+template <class T>
+const SoftmaxKernels<T>& softmax_kernels() {
+  static const SoftmaxKernels<T>& table = UNROLL_PICK_ISA(softmax_kernels<T>());
   return table;
 }
-template <>
-const SoftmaxKernels<double>& softmax_kernels<double>() {
-  static const SoftmaxKernels<double>& table = UNROLL_PICK_ISA(softmax_kernels<double>());
-  return table;
-}
+template const SoftmaxKernels<float>& softmax_kernels();
+template const SoftmaxKernels<double>& softmax_kernels();
 
 template <class T>
 Variable<T> softmax_along(const Variable<T>& input, int axis, bool log) {

@@ -15,16 +15,13 @@ namespace detail {
 
 UNROLL_FOR_EACH_ISA(template <class T> const GemmKernels<T>& gemm_kernels();)
 
-template <>
-const GemmKernels<float>& gemm_kernels<float>() {
-  static const GemmKernels<float>& table = UNROLL_PICK_ISA(gemm_kernels<float>());
+template <class T>
+const GemmKernels<T>& gemm_kernels() {
+  static const GemmKernels<T>& table = UNROLL_PICK_ISA(gemm_kernels<T>());
   return table;
 }
-template <>
-const GemmKernels<double>& gemm_kernels<double>() {
-  static const GemmKernels<double>& table = UNROLL_PICK_ISA(gemm_kernels<double>());
-  return table;
-}
+template const GemmKernels<float>& gemm_kernels();
+template const GemmKernels<double>& gemm_kernels();
 
 }  // namespace detail
 

@@ -35,9 +35,4 @@ struct GemmKernels {
 template <class T>
 const GemmKernels<T>& gemm_kernels();
 
-template <>
-const GemmKernels<float>& gemm_kernels<float>();
-template <>
-const GemmKernels<double>& gemm_kernels<double>();
-
 }  // namespace unroll::detail

@@ -48,9 +48,4 @@ struct Kernels {
 template <class T>
 const Kernels<T>& kernels();
 
-template <>
-const Kernels<float>& kernels<float>();
-template <>
-const Kernels<double>& kernels<double>();
-
 }  // namespace unroll::detail

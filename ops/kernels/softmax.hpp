@@ -34,9 +34,5 @@ struct SoftmaxKernels {
 /// The functions for the instruction set in use.
 template <class T>
 const SoftmaxKernels<T>& softmax_kernels();
-template <>
-const SoftmaxKernels<float>& softmax_kernels<float>();
-template <>
-const SoftmaxKernels<double>& softmax_kernels<double>();
 
 }  // namespace unroll::detail
