@@ -34,8 +34,7 @@ Loop<T>::~Loop() {
 template <class T>
 void Loop<T>::step(Index first_row, Index rows) {
   if (first_row < 0 || rows < 0 || first_row + rows > total_rows_)
-    throw ValueError("[Loop] rows " + std::to_string(first_row) + " to " + std::to_string(first_row + rows) +
-                     " of a loop of " + std::to_string(total_rows_) + " rows");
+    throw ValueError("[Loop] rows ", first_row, " to ", first_row + rows, " of a loop of ", total_rows_, " rows");
   first_row_ = first_row;
   rows_ = rows;
   at_ = &first_;

@@ -31,15 +31,13 @@ std::uint64_t splitmix(std::uint64_t& x) noexcept {
 }
 
 void check_probability(const char* op, double p) {
-  if (!(p >= 0 && p <= 1))
-    throw ValueError("[" + std::string(op) + "] probability " + std::to_string(p) + ", expected 0 .. 1");
+  if (!(p >= 0 && p <= 1)) throw ValueError("[", op, "] probability ", p, ", expected 0 .. 1");
 }
 
 template <class T>
 void check_range(const char* op, T low, T high) {
   if (!(low <= high) || !std::isfinite(high - low))
-    throw ValueError("[" + std::string(op) + "] low " + std::to_string(low) + ", high " +
-                     std::to_string(high) + ", expected finite numbers with low <= high");
+    throw ValueError("[", op, "] low ", low, ", high ", high, ", expected finite numbers with low <= high");
 }
 
 /// Four generators side by side in a vector type that both compilers split to what the machine has. Integers
@@ -183,7 +181,7 @@ T Rng::uniform(T low, T high) {
 double Rng::normal() noexcept { return normal_quantile((static_cast<double>(next() >> 12) + 0.5) * 0x1p-52); }
 
 Index Rng::integer(Index n) {
-  if (n < 1) throw ValueError("[integer] n is " + std::to_string(n) + ", expected 1 or more");
+  if (n < 1) throw ValueError("[integer] n is ", n, ", expected 1 or more");
   __extension__ using Wide = unsigned __int128;
   const auto range = static_cast<std::uint64_t>(n);
   Wide product = static_cast<Wide>(next()) * range;
@@ -200,7 +198,7 @@ bool Rng::bernoulli(double p) {
 }
 
 std::vector<Index> Rng::permutation(Index n) {
-  if (n < 0) throw ValueError("[permutation] n is " + std::to_string(n) + ", expected 0 or more");
+  if (n < 0) throw ValueError("[permutation] n is ", n, ", expected 0 or more");
   std::vector<Index> order(static_cast<std::size_t>(n));
   for (Index i = 0; i < n; ++i) order[static_cast<std::size_t>(i)] = i;
   shuffle(std::span<Index>(order));
@@ -226,8 +224,7 @@ void Rng::fill_uniform(std::span<T> x, std::type_identity_t<T> low, std::type_id
 
 template <class T>
 void Rng::fill_normal(std::span<T> x, std::type_identity_t<T> mean, std::type_identity_t<T> deviation) {
-  if (!(deviation >= 0))
-    throw ValueError("[fill_normal] deviation " + std::to_string(deviation) + ", expected 0 or more");
+  if (!(deviation >= 0)) throw ValueError("[fill_normal] deviation ", deviation, ", expected 0 or more");
   for (T& v : x) v = static_cast<T>(static_cast<double>(mean) + static_cast<double>(deviation) * normal());
 }
 

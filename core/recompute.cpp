@@ -53,7 +53,7 @@ void check_captures(Captures captures, const void* from, const void* to) {
 }
 
 [[noreturn]] void throw_changed(const std::string& what) {
-  throw ValueError("[recompute] run again in backward, the function gave " + what +
+  throw ValueError("[recompute] run again in backward, the function gave ", what,
                    "; expected the same: it must depend only on its arguments and on what stays as it is until "
                    "backward, not on variables that were assigned since or a generator of its own");
 }
@@ -166,8 +166,7 @@ void ApartRun<T>::backward(const Again& again) {
     throw;
   }
   if (results.size() != again.copies.size())
-    throw_changed(std::to_string(results.size()) + " Variables where there were " +
-                  std::to_string(again.copies.size()));
+    throw_changed(detail::text(results.size(), " Variables where there were ", again.copies.size()));
   for (std::size_t k = 0; k < results.size(); ++k) {
     const Node<T>* copy = again.copies[k];
     const Node<T>* result = Op<T>("recompute").use(results[k]);

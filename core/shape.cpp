@@ -5,20 +5,16 @@
 namespace unroll {
 
 Shape::Shape(const Index* dims, int rank) : rank_(rank) {
-  if (rank < 0 || rank > max_rank)
-    throw ShapeError("[Shape] " + std::to_string(rank) + " dimensions; a tensor has at most " +
-                     std::to_string(max_rank));
+  if (rank < 0 || rank > max_rank) throw ShapeError("[Shape] ", rank, " dimensions; a tensor has at most ", max_rank);
   for (int i = 0; i < rank; ++i) dims_[max_rank - rank + i] = checked_dim(i, dims[i]);
 }
 
 void Shape::throw_axis(int axis) const {
-  throw ShapeError("[Shape] axis " + std::to_string(axis) + " of shape " + str() + ", which has rank " +
-                   std::to_string(rank_));
+  throw ShapeError("[Shape] axis ", axis, " of shape ", str(), ", which has rank ", rank_);
 }
 
 void Shape::throw_dim(int axis, Index dim) {
-  throw ShapeError("[Shape] dimension " + std::to_string(axis) + " is " + std::to_string(dim) + "; expected 0 .. " +
-                   std::to_string(max_dim));
+  throw ShapeError("[Shape] dimension ", axis, " is ", dim, "; expected 0 .. ", max_dim);
 }
 
 Shape Shape::without(int axis) const {

@@ -56,7 +56,7 @@ struct Shards<T>::Impl {
 
 template <class T>
 Shards<T>::Shards(int count, std::uint64_t seed) : impl_(std::make_unique<Impl>()) {
-  if (count < 1) throw ValueError("[Shards] " + std::to_string(count) + " shards; expected at least 1");
+  if (count < 1) throw ValueError("[Shards] ", count, " shards; expected at least 1");
   Rng seeds(seed);
   for (int k = 0; k < count; ++k) {
     impl_->tapes.emplace_back(k == 0 ? seed : seeds.next());
@@ -83,8 +83,7 @@ int Shards<T>::count() const {
 
 template <class T>
 Tape<T>& Shards<T>::tape(int shard) {
-  if (shard < 0 || shard >= count())
-    throw ValueError("[Shards] shard " + std::to_string(shard) + " of " + std::to_string(count()));
+  if (shard < 0 || shard >= count()) throw ValueError("[Shards] shard ", shard, " of ", count());
   return impl_->tapes[static_cast<std::size_t>(shard)];
 }
 
@@ -126,8 +125,7 @@ double Shards<T>::step(const Shard& shard) {
 template <class T>
 double Shards<T>::step(const Shard& shard, int used) {
   if (used < 1 || used > count())
-    throw ValueError("[Shards] step on " + std::to_string(used) + " of " + std::to_string(count()) +
-                     " shards; expected 1 to all of them");
+    throw ValueError("[Shards] step on ", used, " of ", count(), " shards; expected 1 to all of them");
   std::vector<double> losses(static_cast<std::size_t>(used));
   tape(0).recorder().keep_gradients(used > 1);
   run_first(used, [&](Tape<T>& tape, int k) {
@@ -143,10 +141,10 @@ double Shards<T>::step(const Shard& shard, int used) {
 }
 
 std::vector<Index> cut_by_work(std::span<const Index> work, int count) {
-  if (count < 1) throw ValueError("[cut_by_work] " + std::to_string(count) + " parts; expected at least 1");
+  if (count < 1) throw ValueError("[cut_by_work] ", count, " parts; expected at least 1");
   Index total = 0;
   for (const Index w : work) {
-    if (w < 0) throw ValueError("[cut_by_work] work of " + std::to_string(w) + "; expected 0 or more");
+    if (w < 0) throw ValueError("[cut_by_work] work of ", w, "; expected 0 or more");
     total += w;
   }
   std::vector<Index> cuts{0};

@@ -80,7 +80,7 @@ int default_threads() {
     int n = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
     if (error != std::errc() || end != text.data() + text.size() || n < 1 || n > 1024)
-      throw ValueError("[UNROLL_NUM_THREADS] '" + std::string(text) + "'; expected a whole number from 1 to 1024");
+      throw ValueError("[UNROLL_NUM_THREADS] '", text, "'; expected a whole number from 1 to 1024");
     return n;
   }
   const int cpus = std::max(1, allowed_cpus());
@@ -98,7 +98,7 @@ int get_num_threads() {
 }
 
 int set_num_threads(int n) {
-  if (n < 1) throw ValueError("[set_num_threads] " + std::to_string(n) + " threads; expected 1 or more");
+  if (n < 1) throw ValueError("[set_num_threads] ", n, " threads; expected 1 or more");
   const int old = get_num_threads();
   const int before = said.exchange(n, std::memory_order_relaxed);
   return before > 0 ? before : old;
@@ -107,7 +107,7 @@ int set_num_threads(int n) {
 int blas_threads() noexcept { return threads_of_products; }
 
 int set_blas_threads(int n) {
-  if (n < 1) throw ValueError("[set_blas_threads] " + std::to_string(n) + " threads; expected 1 or more");
+  if (n < 1) throw ValueError("[set_blas_threads] ", n, " threads; expected 1 or more");
   const int old = threads_of_products;
   threads_of_products = n;
   return old;

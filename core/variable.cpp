@@ -26,8 +26,7 @@ Variable<T> copied_input(std::span<const T> values, const Shape& shape, bool req
     return detail::input_written_by<T>("input", shape, requires_grad,
                                        [&](std::span<T> to) { std::ranges::copy(values, to.begin()); });
   detail::open_tape<T>("input");
-  throw ShapeError("[input] " + std::to_string(values.size()) + " values for shape " + shape.str() + ", which takes " +
-                   std::to_string(shape.size()));
+  throw ShapeError("[input] ", values.size(), " values for shape ", shape.str(), ", which takes ", shape.size());
 }
 
 }  // namespace
@@ -45,7 +44,7 @@ bool Variable<T>::requires_grad() const {
 template <class T>
 T Variable<T>::item() const {
   const Node<T>& n = detail::read(*this, "item");
-  if (n.shape.size() != 1) throw ShapeError("[item] shape " + n.shape.str() + " has not one element");
+  if (n.shape.size() != 1) throw ShapeError("[item] shape ", n.shape.str(), " has not one element");
   return n.value[0];
 }
 
@@ -53,7 +52,7 @@ template <class T>
 std::span<const T> Variable<T>::values() const {
   const Node<T>& n = detail::read(*this, "values");
   if (!n.contiguous())
-    throw ShapeError("[values] the rows of this " + n.shape.str() + " slice are " + std::to_string(n.row_stride) +
+    throw ShapeError("[values] the rows of this ", n.shape.str(), " slice are ", n.row_stride,
                      " apart; expected adjacent rows: use row(), to_vector() or value()");
   return {n.value, static_cast<std::size_t>(n.shape.size())};
 }
@@ -62,8 +61,7 @@ template <class T>
 std::span<const T> Variable<T>::row(Index i) const {
   const Node<T>& n = detail::read(*this, "row");
   if (i < 0 || i >= n.rows())
-    throw ValueError("[row] row " + std::to_string(i) + " of a tensor " + n.shape.str() + " of " +
-                     std::to_string(n.rows()) + " rows");
+    throw ValueError("[row] row ", i, " of a tensor ", n.shape.str(), " of ", n.rows(), " rows");
   return {n.value + i * n.row_stride, static_cast<std::size_t>(n.cols())};
 }
 

@@ -26,16 +26,14 @@ const Segments* attention_segments(const char* op, const AttentionMemory<T>& mem
                                    std::span<const Index> sources) {
   const SequenceLayout& l = memory.values.checked();
   if (static_cast<Index>(sources.size()) != queries && !(sources.empty() && queries == l.batch))
-    throw ShapeError(std::string("[") + op + "] " + std::to_string(queries) + " queries, " +
-                     std::to_string(sources.size()) + " sources and " + std::to_string(l.batch) +
+    throw ShapeError("[", op, "] ", queries, " queries, ", sources.size(), " sources and ", l.batch,
                      " sequences; expected one source a query, or none and one query a sequence");
   bool one_each = queries == l.batch;
   Index members = 0;
   for (std::size_t q = 0; q < sources.size(); ++q) {
     const Index b = sources[q];
     if (b < 0 || b >= l.batch)
-      throw ValueError(std::string("[") + op + "] source " + std::to_string(b) + " at position " + std::to_string(q) +
-                       "; expected 0 .. " + std::to_string(l.batch - 1));
+      throw ValueError("[", op, "] source ", b, " at position ", q, "; expected 0 .. ", l.batch - 1);
     one_each = one_each && b == static_cast<Index>(q);
     members += l.length_of(b);
   }
@@ -84,7 +82,7 @@ Attended<T> DotAttention<T>::operator()(Variable<T> queries, const AttentionMemo
                                         std::span<const Index> sources) const {
   queries.check_usable("DotAttention");
   if (queries.shape().rank() != 2 || queries.dim(1) != memory.keys.dim(1))
-    throw ShapeError("[DotAttention] queries " + queries.shape().str() + ", keys " + memory.keys.shape().str() +
+    throw ShapeError("[DotAttention] queries ", queries.shape().str(), ", keys ", memory.keys.shape().str(),
                      "; expected the same number of features");
   const Segments* s = detail::attention_segments("DotAttention", memory, queries.dim(0), sources);
   const double scale = scaled ? 1 / std::sqrt(static_cast<double>(std::max<Index>(queries.dim(1), 1))) : 1;

@@ -11,8 +11,7 @@ namespace unroll::init {
 namespace {
 
 void check_matrix(const char* op, const Shape& shape) {
-  if (shape.rank() != 2)
-    throw ShapeError(std::string("[") + op + "] shape " + shape.str() + "; expected a matrix (outputs, inputs)");
+  if (shape.rank() != 2) throw ShapeError("[", op, "] shape ", shape.str(), "; expected a matrix (outputs, inputs)");
 }
 
 // Orthonormal rows, `rows` <= `cols`, by Gram-Schmidt applied twice ("twice is enough": Giraud et al., 2005). A random
@@ -97,8 +96,7 @@ template <class T>
 void orthogonal(Parameter<T>& p, Rng& rng, double gain, int blocks) {
   check_matrix("orthogonal", p.shape());
   if (blocks < 1 || p.shape()[0] % blocks != 0)
-    throw ShapeError("[orthogonal] shape " + p.shape().str() + " does not divide into " + std::to_string(blocks) +
-                     " blocks of rows");
+    throw ShapeError("[orthogonal] shape ", p.shape().str(), " does not divide into ", blocks, " blocks of rows");
   const Index rows = p.shape()[0] / blocks, cols = p.shape()[1];
   const auto values = p.mutable_values();
   for (int b = 0; b < blocks; ++b) {

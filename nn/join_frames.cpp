@@ -59,7 +59,7 @@ template <class T>
 Sequence<T> join_frames(const Sequence<T>& x, Index k, JoinFrames how) {
   x.rows.check_usable("join_frames");
   Tape<T>& tape = *current_tape<T>;
-  if (k < 1) throw ValueError("[join_frames] k is " + std::to_string(k) + "; expected at least 1");
+  if (k < 1) throw ValueError("[join_frames] k is ", k, "; expected at least 1");
   if (k == 1) return x;
   const SequenceLayout& from = *x.layout;
   const SequenceLayout* to = joined_layout(tape, from, k);
@@ -73,13 +73,12 @@ Sequence<T> join_frames(const Sequence<T>& x, Index k, JoinFrames how) {
 template <class T>
 Sequence<T> expand_frames(const Sequence<T>& x, Index k, const Sequence<T>& frames) {
   x.rows.check_usable("expand_frames");
-  if (k < 1) throw ValueError("[expand_frames] k is " + std::to_string(k) + "; expected at least 1");
+  if (k < 1) throw ValueError("[expand_frames] k is ", k, "; expected at least 1");
   const SequenceLayout &from = frames.checked(), &to = *x.layout;
   bool fits = from.batch == to.batch;
   for (Index b = 0; fits && b < from.batch; ++b) fits = joined_length(from.length_of(b), k) == to.length_of(b);
   if (!fits)
-    throw ShapeError("[expand_frames] the lengths of x are not those of the frames divided by " + std::to_string(k) +
-                     ", rounded up");
+    throw ShapeError("[expand_frames] the lengths of x are not those of the frames divided by ", k, ", rounded up");
   Index* ids = current_tape<T>->template allocate<Index>(from.rows);
   for_each_frame(from, to, k, [&](Index in, Index out, Index) { ids[in] = out; });
   return {take_rows(x.rows, Indices(std::span<const Index>(ids, static_cast<std::size_t>(from.rows)))), frames.layout};

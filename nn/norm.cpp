@@ -20,7 +20,7 @@ template <class T>
 Variable<T> LayerNorm<T>::operator()(const Variable<T>& x) const {
   x.check_usable("LayerNorm");
   if (x.shape().rank() == 0 || x.dim(-1) != size)
-    throw ShapeError("[LayerNorm] input " + x.shape().str() + "; expected (...," + std::to_string(size) + ")");
+    throw ShapeError("[LayerNorm] input ", x.shape().str(), "; expected (...,", size, ")");
   const auto used = [](const Parameter<T>& p) { return p.defined() ? use(p) : Variable<T>(); };
   return layer_norm(x, used(weight), used(bias), eps);
 }

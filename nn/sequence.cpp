@@ -37,7 +37,7 @@ template <class T>
 Sequence<T> Sequence<T>::with(Variable<T> other) const {
   const SequenceLayout& l = checked();
   if (other.shape().rank() != 2 || other.dim(0) != l.rows)
-    throw ShapeError("[Sequence] rows " + other.shape().str() + " for " + std::to_string(l.rows) + " steps");
+    throw ShapeError("[Sequence] rows ", other.shape().str(), " for ", l.rows, " steps");
   return {other, layout};
 }
 
@@ -45,7 +45,7 @@ template <class T>
 Sequence<T> sequence(const Variable<T>& x) {
   x.check_usable("sequence");
   if (x.shape().rank() != 3)
-    throw ShapeError("[sequence] x has shape " + x.shape().str() + "; expected (T,B,F): steps, batch, features");
+    throw ShapeError("[sequence] x has shape ", x.shape().str(), "; expected (T,B,F): steps, batch, features");
   return {reshape(x, Shape{x.dim(0) * x.dim(1), x.dim(2)}), dense_layout(*current_tape<T>, x.dim(0), x.dim(1))};
 }
 
@@ -54,12 +54,12 @@ Sequence<T> sequence(const Variable<T>& x, std::span<const Index> lengths) {
   x.check_usable("sequence");
   Tape<T>& tape = *current_tape<T>;
   if (x.shape().rank() != 3 || x.dim(1) != static_cast<Index>(lengths.size()))
-    throw ShapeError("[sequence] x " + x.shape().str() + " with " + std::to_string(lengths.size()) +
+    throw ShapeError("[sequence] x ", x.shape().str(), " with ", lengths.size(),
                      " lengths; expected (T,B,F) with B lengths");
   for (std::size_t b = 0; b < lengths.size(); ++b)
     if (lengths[b] > x.dim(0))
-      throw ValueError("[sequence] length " + std::to_string(lengths[b]) + " of sequence " + std::to_string(b) +
-                       "; x " + x.shape().str() + " has " + std::to_string(x.dim(0)) + " steps");
+      throw ValueError("[sequence] length ", lengths[b], " of sequence ", b, "; x ", x.shape().str(), " has ", x.dim(0),
+                       " steps");
   const SequenceLayout* layout = ragged_layout(tape, lengths);
   const Index batch = layout->batch;
   const Variable<T> flat = reshape(x, Shape{x.dim(0) * batch, x.dim(2)});
@@ -76,8 +76,8 @@ Sequence<T> sequence(const std::vector<std::vector<T>>& list, Index features) {
   for (std::size_t b = 0; b < list.size(); ++b) {
     const auto size = static_cast<Index>(list[b].size());
     if (features < 1 || size % features != 0)
-      throw ShapeError("[sequence] sequence " + std::to_string(b) + " has " + std::to_string(size) +
-                       " numbers, no whole number of rows of " + std::to_string(features) + " features");
+      throw ShapeError("[sequence] sequence ", b, " has ", size, " numbers, no whole number of rows of ", features,
+                       " features");
     lengths[b] = size / features;
   }
   const SequenceLayout* layout = ragged_layout(tape, std::span<const Index>(lengths));
@@ -92,13 +92,11 @@ Sequence<T> sequence(const std::vector<std::vector<T>>& list, Index features) {
 template <class T, class I>
 std::span<const I> in_row_order(Tape<T>& tape, const SequenceLayout& layout, std::span<const std::vector<I>> list) {
   if (static_cast<Index>(list.size()) != layout.batch)
-    throw ShapeError("[sequence] " + std::to_string(list.size()) + " lists for a batch of " +
-                     std::to_string(layout.batch));
+    throw ShapeError("[sequence] ", list.size(), " lists for a batch of ", layout.batch);
   for (Index b = 0; b < layout.batch; ++b)
     if (static_cast<Index>(list[static_cast<std::size_t>(b)].size()) != layout.length_of(b))
-      throw ShapeError("[sequence] list " + std::to_string(b) + " has " +
-                       std::to_string(list[static_cast<std::size_t>(b)].size()) + " elements, its sequence " +
-                       std::to_string(layout.length_of(b)) + " steps");
+      throw ShapeError("[sequence] list ", b, " has ", list[static_cast<std::size_t>(b)].size(),
+                       " elements, its sequence ", layout.length_of(b), " steps");
   I* out = tape.template allocate<I>(layout.rows);
   for_each_row(layout, [&](Index b, Index t, Index row) {
     out[row] = list[static_cast<std::size_t>(b)][static_cast<std::size_t>(t)];
@@ -161,7 +159,7 @@ Sequence<T> reverse(const Sequence<T>& x) {
 template <class T>
 Variable<T> detail::permute_rows(const Variable<T>& x, std::span<const Index> ids) {
   if (x.shape().rank() == 0 || x.dim(0) != static_cast<Index>(ids.size()))
-    throw ShapeError("[Rnn] a state of shape " + x.shape().str() + " for a batch of " + std::to_string(ids.size()));
+    throw ShapeError("[Rnn] a state of shape ", x.shape().str(), " for a batch of ", ids.size());
   const Index rows = x.dim(0);
   const Variable<T> flat = reshape(x, Shape{rows, rows == 0 ? 0 : x.size() / rows});
   return reshape(take_rows(flat, Indices(ids)), x.shape());

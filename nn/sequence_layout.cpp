@@ -26,9 +26,7 @@ const SequenceLayout* ragged_layout(Tape<T>& tape, std::span<const Index> length
   Index steps = 0;
   for (Index b = 0; b < batch; ++b) {
     const Index length = lengths[static_cast<std::size_t>(b)];
-    if (length < 0)
-      throw ValueError("[sequence] length " + std::to_string(length) + " of sequence " + std::to_string(b) +
-                       "; expected 0 or more");
+    if (length < 0) throw ValueError("[sequence] length ", length, " of sequence ", b, "; expected 0 or more");
     steps = std::max(steps, length);
   }
   // A counting sort: `start[l]` is the place of the first sequence of length l among those from long to short.

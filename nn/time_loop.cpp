@@ -26,8 +26,7 @@ Variable<T>* new_list(Tape<T>& tape, Index count) {
 template <class T>
 void check_rows(const char* what, const char* member, const Variable<T>& v, Index rows) {
   if (v.shape().rank() == 0 || v.dim(0) != rows)
-    throw ShapeError(std::string("[Rnn] ") + what + " '" + member + "' has shape " + v.shape().str() + "; expected " +
-                     std::to_string(rows) + " rows");
+    throw ShapeError("[Rnn] ", what, " '", member, "' has shape ", v.shape().str(), "; expected ", rows, " rows");
 }
 
 template <class T>
@@ -52,8 +51,8 @@ struct TimeLoop {
     Op<T> op("Rnn");
     Node<T>* base = op.use(projected);
     if (base->shape.rank() < 2 || base->shape[0] != rows)
-      throw ShapeError("[Rnn] project() made " + base->shape.str() + " of " + x.shape().str() + "; expected " +
-                       std::to_string(rows) + " rows");
+      throw ShapeError("[Rnn] project() made ", base->shape.str(), " of ", x.shape().str(), "; expected ", rows,
+                       " rows");
     const bool divisible = base->divisible();
     // Nobody else sees what project() made, and each piece of it is for one step.
     const bool given = divisible && base->reuse.spare && base->reuse.used == 1 && !base->base && base != &read(x, "Rnn");
@@ -81,16 +80,14 @@ struct TimeLoop {
       const Variable<T> y = cell.step(cell, x, before, next);
       for (int m = 0; m < members; ++m) {
         const auto member = [&] { return std::string("[Rnn] step() returned a state whose '") + cell.names[m] + "' "; };
-        if (!next[m].defined()) throw EmptyVariableError(member() + "was never set");
+        if (!next[m].defined()) throw EmptyVariableError(member(), "was never set");
         const Shape expected = shape_of(initial[m]).with(0, rows);
         if (const Shape& found = shape_of(next[m]); !(found == expected))
-          throw ShapeError(member() + "has shape " + found.str() + "; expected " + expected.str() +
-                           " as before");
+          throw ShapeError(member(), "has shape ", found.str(), "; expected ", expected.str(), " as before");
       }
       const Shape expected{rows, cell.output_size};
       if (!(shape_of(y) == expected))
-        throw ShapeError("[Rnn] the cell put out " + y.shape().str() + "; its output_size() promises " +
-                         expected.str());
+        throw ShapeError("[Rnn] the cell put out ", y.shape().str(), "; its output_size() promises ", expected.str());
       return y;
     } catch (Error& e) {
       e.add_context("time step " + std::to_string(t));

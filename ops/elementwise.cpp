@@ -43,8 +43,7 @@ Variable<T> run(Elementwise op, const Variable<T>* const* inputs, int input_coun
 template <class T>
 Variable<T> elementwise(Elementwise op, const Variable<T>& x, const T* numbers, int count) {
   if (op == Elementwise::Clamp && !(numbers[0] <= numbers[1]))
-    throw ValueError("[clamp] bounds " + std::to_string(numbers[0]) + " and " + std::to_string(numbers[1]) +
-                     "; expected low <= high");
+    throw ValueError("[clamp] bounds ", numbers[0], " and ", numbers[1], "; expected low <= high");
   const Variable<T>* const inputs[] = {&x};
   return run(op, inputs, 1, numbers, count);
 }

@@ -33,8 +33,7 @@ std::string LayerReport::str() const {
   const auto failed =
       std::ranges::count_if(checks, [](const LayerCheck& c) { return c.result == LayerCheck::Result::fails; });
   std::string out = failed == 0 ? "the " + of + " keeps every promise\n"
-                                : "the " + of + " breaks " + std::to_string(failed) + " of " + std::to_string(checks.size()) +
-                                      " promises\n";
+                                : detail::text("the ", of, " breaks ", failed, " of ", checks.size(), " promises\n");
   for (const LayerCheck& c : checks) {
     const bool holds = c.result == LayerCheck::Result::holds;
     out += holds ? "  holds    " : c.result == LayerCheck::Result::fails ? "  FAILS    " : "  skipped  ";
@@ -49,8 +48,7 @@ namespace detail {
 
 void expect_equal(const std::string& what, const Numbers& a, const Numbers& b, double tolerance,
                   const std::string& hint) {
-  if (a.size() != b.size())
-    throw Fault{what + " (" + std::to_string(a.size()) + " numbers and " + std::to_string(b.size()) + ")" + hint};
+  if (a.size() != b.size()) throw Fault{detail::text(what, " (", a.size(), " numbers and ", b.size(), ")", hint)};
   double scale = 1, worst = 0;
   std::size_t at = 0;
   for (std::size_t i = 0; i < b.size(); ++i) {
@@ -60,8 +58,7 @@ void expect_equal(const std::string& what, const Numbers& a, const Numbers& b, d
     if (std::isnan(d)) break;
   }
   if (worst <= tolerance * scale) return;
-  throw Fault{what + " (" + element_text(a[at]) + " and " + element_text(b[at]) + ", number " + std::to_string(at) +
-                  ")" + hint};
+  throw Fault{detail::text(what, " (", element_text(a[at]), " and ", element_text(b[at]), ", number ", at, ")", hint)};
 }
 
 void expect_passes(const GradcheckReport& report) {
@@ -86,7 +83,7 @@ void expect_passes(const GradcheckReport& report) {
                     element_text(worst->numeric) + " by differences (" + to_string(worst->verdict) + ")";
   if (worst->analytic == 0)
     why += ": nothing flows back there, as through stop_gradient or a value copied out of the tape";
-  if (wrong > 1) why += "; " + std::to_string(wrong) + " tensors are wrong";
+  if (wrong > 1) why += detail::text("; ", wrong, " tensors are wrong");
   if (!worst->note.empty()) why += "; " + worst->note;
   throw Fault{why};
 }
@@ -158,7 +155,7 @@ void check_ragged(const LayerFunction& layer, const ParameterList<double>& param
   for (Index b = 0; b < batch; ++b) {
     const auto i = static_cast<std::size_t>(b);
     const Examined one = recorded(b, 1);
-    const std::string who = "sequence " + std::to_string(b) + " (length " + std::to_string(lengths[i]) + ") ";
+    const std::string who = detail::text("sequence ", b, " (length ", lengths[i], ") ");
     const auto same = [&](const char* what, const Numbers& u, const Numbers& v) {
       expect_equal(who + what, u, v, options.tolerance);
     };

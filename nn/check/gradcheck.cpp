@@ -14,8 +14,8 @@ CheckInput check_input(std::string name, const Shape& shape, std::uint64_t seed,
 
 CheckInput check_input(std::string name, const Shape& shape, std::vector<double> values) {
   if (static_cast<Index>(values.size()) != shape.size())
-    throw ShapeError("[gradcheck] input '" + name + "' has " + std::to_string(values.size()) +
-                     " values, its shape " + shape.str() + " takes " + std::to_string(shape.size()));
+    throw ShapeError("[gradcheck] input '", name, "' has ", values.size(), " values, its shape ", shape.str(),
+                     " takes ", shape.size());
   return {std::move(name), shape, std::move(values)};
 }
 

@@ -18,19 +18,18 @@ void check_option(bool good, const char* op, const char* name, double value, con
   std::string text = std::to_string(value);
   text.erase(text.find_last_not_of('0') + 1);
   if (text.back() == '.') text.pop_back();
-  throw ValueError(std::string("[") + op + "] " + name + " is " + text + "; expected " + expected);
+  throw ValueError("[", op, "] ", name, " is ", text, "; expected ", expected);
 }
 
 // `row` -1: there is only one.
 std::string of_row(const char* before, Index row) { return row < 0 ? "" : before + std::to_string(row); }
 
 [[noreturn]] void throw_nan(const char* op, Index row) {
-  throw ValueError(std::string("[") + op + "] a logit" + of_row(" of row ", row) + " is NaN");
+  throw ValueError("[", op, "] a logit", of_row(" of row ", row), " is NaN");
 }
 
 [[noreturn]] void throw_impossible(const char* op, Index row) {
-  throw ValueError(std::string("[") + op + "] no symbol is possible" + of_row(" in row ", row) +
-                   ": all logits are -inf");
+  throw ValueError("[", op, "] no symbol is possible", of_row(" in row ", row), ": all logits are -inf");
 }
 
 template <class T>
@@ -184,8 +183,7 @@ template void LineSearch::advance_sampling(const LogProbs<double>&, SymbolSample
 ForcedSearch::ForcedSearch(Index sources, Index begin, std::span<const std::vector<Index>> sequences)
     : sequences_(sequences), scores_(sequences.size()) {
   if (static_cast<Index>(sequences.size()) != sources)
-    throw ShapeError("[decode_forced] " + std::to_string(sequences.size()) + " sequences for " +
-                     std::to_string(sources) + " rows of the initial state");
+    throw ShapeError("[decode_forced] ", sequences.size(), " sequences for ", sources, " rows of the initial state");
   for (Index s = 0; s < sources; ++s) {
     if (sequences[static_cast<std::size_t>(s)].empty()) continue;
     sources_.push_back(s), parents_.push_back(s), symbols_.push_back(begin);
@@ -200,9 +198,8 @@ void ForcedSearch::advance(const LogProbs<T>& log_probs) {
     const std::vector<Index>& sequence = sequences_[source];
     const Index symbol = sequence[length_];
     if (symbol < 0 || symbol >= log_probs.vocabulary)
-      throw ValueError("[decode_forced] symbol " + std::to_string(symbol) + " at position " + std::to_string(length_) +
-                       " of sequence " + std::to_string(source) + "; expected 0 .. " +
-                       std::to_string(log_probs.vocabulary - 1));
+      throw ValueError("[decode_forced] symbol ", symbol, " at position ", length_, " of sequence ", source,
+                       "; expected 0 .. ", log_probs.vocabulary - 1);
     const auto log_prob = static_cast<double>(log_probs.row(r)[static_cast<std::size_t>(symbol)]);
     scores_[source].log_prob += log_prob;
     scores_[source].symbol_log_probs.push_back(log_prob);

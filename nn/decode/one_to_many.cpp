@@ -20,8 +20,8 @@ template <class T>
 void check_vectors(const char* op, const Variable<T>& v, Index batch, const char* what) {
   v.check_usable(op);
   if (v.shape().rank() != 2 || (batch >= 0 && v.dim(0) != batch))
-    throw ShapeError(std::string("[") + op + "] v " + v.shape().str() + "; expected " +
-                     (batch < 0 ? "(B,F)" : "(" + std::to_string(batch) + ",F): " + what));
+    throw ShapeError("[", op, "] v ", v.shape().str(), "; expected ",
+                     batch < 0 ? "(B,F)" : detail::text("(", batch, ",F): ", what));
 }
 
 }  // namespace
@@ -29,7 +29,7 @@ void check_vectors(const char* op, const Variable<T>& v, Index batch, const char
 template <class T>
 Variable<T> repeat_steps(const Variable<T>& v, Index steps) {
   check_vectors("repeat_steps", v, -1, "");
-  if (steps < 0) throw ValueError("[repeat_steps] " + std::to_string(steps) + " steps; expected 0 or more");
+  if (steps < 0) throw ValueError("[repeat_steps] ", steps, " steps; expected 0 or more");
   const Sequence<T> x = spread(v, *dense_layout(*current_tape<T>, steps, v.dim(0)));
   return reshape(x.rows, Shape{steps, v.dim(0), v.dim(1)});
 }

@@ -66,7 +66,7 @@ template <class T>
 Variable<T> input_of(const FlowModel<T>& model) {
   const Variable<T> x = model.input();
   if (x.shape().rank() != 3)
-    throw ShapeError("[gradient_flow] input " + x.shape().str() + "; expected (T,B,I): steps, batch, features");
+    throw ShapeError("[gradient_flow] input ", x.shape().str(), "; expected (T,B,I): steps, batch, features");
   return x;
 }
 
@@ -74,7 +74,7 @@ template <class T>
 Variable<T> loss_of(const FlowLoss<T>& loss, Index t, const Variable<T>& y) {
   const Variable<T> error = loss(t, y);
   if (error.defined() && error.size() != 1)
-    throw NonScalarError("[gradient_flow] the loss of step " + to_string(t) + " has shape " + error.shape().str() +
+    throw NonScalarError("[gradient_flow] the loss of step ", to_string(t), " has shape ", error.shape().str(),
                          "; expected one element: reduce it with sum() or mean()");
   return error;
 }
@@ -106,7 +106,7 @@ std::vector<std::vector<std::vector<T>>> gradients_by_use(const FlowModel<T>& mo
         x = input_of(model);
         *steps = x.dim(0);
         if (t < 0 || t >= *steps)
-          throw ValueError("[gradient_flow] loss of step " + to_string(t) + " of " + to_string(*steps) + " steps");
+          throw ValueError("[gradient_flow] loss of step ", to_string(t), " of ", to_string(*steps), " steps");
         states = model.initial(x.dim(1));
       }
       const Variable<T> y = model.step(at(x, k), states);
@@ -164,7 +164,7 @@ std::vector<ParameterContributions> contributions_at(const FlowModel<T>& model, 
   Passes<T> passes;
   Index steps = 0;
   const auto gradients = gradients_by_use(model, loss, passes, std::max<Index>(t, 0), &steps);
-  if (t < 0) throw ValueError("[gradient_flow] loss of step " + to_string(t) + " of " + to_string(steps) + " steps");
+  if (t < 0) throw ValueError("[gradient_flow] loss of step ", to_string(t), " of ", to_string(steps), " steps");
   std::vector<ParameterContributions> result;
   for (std::size_t p = 0; p < gradients.size(); ++p) {
     const auto& [name, parameter] = model.parameters[p];
@@ -257,10 +257,10 @@ std::vector<FlowTable> state_jacobians(const FlowModel<T>& model, Index from, In
     Variable<T> x = input_of(model);
     const Index steps = x.dim(0), batch = x.dim(1), features = x.dim(2);
     if (from < 0 || from > to || to > steps)
-      throw ValueError("[gradient_flow] states " + to_string(from) + " to " + to_string(to) + " of " +
-                       to_string(steps) + " steps; expected 0 <= from <= to <= steps");
+      throw ValueError("[gradient_flow] states ", to_string(from), " to ", to_string(to), " of ", to_string(steps),
+                       " steps; expected 0 <= from <= to <= steps");
     if (sequence < 0 || sequence >= batch)
-      throw ValueError("[gradient_flow] sequence " + to_string(sequence) + " of " + to_string(batch));
+      throw ValueError("[gradient_flow] sequence ", to_string(sequence), " of ", to_string(batch));
     std::vector<Variable<T>> states = model.initial(batch);
     std::vector<Index> first;  // where each member lies in the vector of all
     Index size = 0;

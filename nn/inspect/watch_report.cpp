@@ -118,8 +118,8 @@ std::string non_finite_message(const NonFinite& found, bool step_is_told) {
     return o.shape.str() + (o.from.empty() ? "" : " from " + o.from);
   };
   if (found.backward) {
-    s += "the adjoint of operand " + std::to_string(found.operand) + " " +
-         operand(found.operands[static_cast<std::size_t>(found.operand)]);
+    s += detail::text("the adjoint of operand ", found.operand, " ",
+                      operand(found.operands[static_cast<std::size_t>(found.operand)]));
     if (!found.results.empty()) s += "; what it made: " + found.results[0].str();
     for (std::size_t k = 1; k < found.results.size(); ++k) s += ", " + found.results[k].str();
   } else {
@@ -173,12 +173,12 @@ std::string dot_of(const Watcher<T>& watcher) {
     std::string shapes;
     for (std::size_t k = 0; k < std::min(op.results.size(), most_shapes); ++k)
       shapes += (k > 0 ? " " : "") + op.results[k]->shape.str();
-    if (op.results.size() > most_shapes) shapes += " ... " + std::to_string(op.results.size()) + " in all";
+    if (op.results.size() > most_shapes) shapes += detail::text(" ... ", op.results.size(), " in all");
     const char* look = parameter ? ", shape=ellipse, fillcolor=\"#fdf0d5\", color=\"#c08a2d\""
                        : std::string_view(op.name) == "input"
                            ? ", shape=ellipse, fillcolor=\"#e6f4e6\", color=\"#4f9a4f\""
                            : "";
-    const std::string node = "op" + std::to_string(i) + " [label=" + dot_string(label + "\n" + shapes) + look + "];\n";
+    const std::string node = detail::text("op", i, " [label=", dot_string(label + "\n" + shapes), look, "];\n");
     if (parameter || (op.layer->empty() && op.time_step < 0)) {
       loose += "  " + node;
     } else {
@@ -190,12 +190,12 @@ std::string dot_of(const Watcher<T>& watcher) {
       if (const auto leaf = drawn.find(operand); leaf != drawn.end()) producer = leaf->second;
       if (producer >= 0 && producer != static_cast<int>(i)) from.insert(producer);
     }
-    for (const int k : from) edges += "  op" + std::to_string(k) + " -> op" + std::to_string(i) + ";\n";
+    for (const int k : from) edges += detail::text("  op", k, " -> op", i, ";\n");
   }
   int cluster = 0;
   for (const auto& [place, nodes] : groups)
-    out += "  subgraph cluster_" + std::to_string(cluster++) +
-           " {\n    label=" + dot_string(place_text(place.first, place.second)) + ";\n" + nodes + "  }\n";
+    out += detail::text("  subgraph cluster_", cluster++,
+                        " {\n    label=", dot_string(place_text(place.first, place.second)), ";\n", nodes, "  }\n");
   return out + loose + edges + "}\n";
 }
 
